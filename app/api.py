@@ -1,0 +1,6 @@
+"""The one list of routers."""
+
+from app.contacts.router import router as contacts
+from app.workspaces.router import router as workspaces
+
+ROUTERS = (workspaces, contacts,)

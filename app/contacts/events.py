@@ -1,0 +1,16 @@
+"""What the contacts room publishes."""
+
+from app.contacts.schemas import ContactChanged, ContactStageChanged
+from app.kit.outbox import EventType
+
+CREATED = EventType("contact.created", ContactChanged, "A contact was made.")
+UPDATED = EventType(
+    "contact.updated",
+    ContactChanged,
+    "A field of a contact changed, or it was archived or restored. Statistics alone do not count.",
+)
+STAGE_CHANGED = EventType(
+    "contact.stage_changed", ContactStageChanged, "A contact's lifecycle stage changed."
+)
+
+ALL = (CREATED, UPDATED, STAGE_CHANGED)

@@ -1,0 +1,166 @@
+"""HTTP face of the contacts room."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.contacts.repository import DEFINITION_SORTING, SORTING
+from app.contacts.schemas import (
+    AttributeDefinition,
+    AttributeDefinitionCreate,
+    AttributeDefinitionPage,
+    AttributeDefinitionPatch,
+    Contact,
+    ContactBatch,
+    ContactBatchResult,
+    ContactCreate,
+    ContactPage,
+    ContactPatch,
+    ContactSearch,
+    LifecycleStage,
+)
+from app.contacts.service.attributes import AttributeService
+from app.contacts.service.contacts import ContactListing, ContactService
+from app.contacts.service.upserting import ContactUpserter
+from app.kit.batches import Atomic, DryRun
+from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
+from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.web import JsonRoute
+
+router = APIRouter(prefix="/v1", tags=["contacts"], route_class=JsonRoute)
+
+Reader = Annotated[Call, Depends(Access("contacts:read"))]
+Writer = Annotated[Call, Depends(Access("contacts:write"))]
+
+
+@router.post("/contacts", operation_id="contacts_create", response_model=Contact, status_code=201)
+async def create_contact(
+    new: ContactCreate, call: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Makes a contact. 409 names the contact that has one of the keys already."""
+    return await call.write(
+        lambda unit: ContactService(unit).create(new),
+        status=201,
+        location=lambda contact: f"/v1/contacts/{contact.id}",
+    )
+
+
+@router.get("/contacts", operation_id="contacts_list", response_model=ContactPage)
+async def list_contacts(
+    call: Reader,
+    limit: Limit = DEFAULT_ROWS,
+    cursor: Cursor = None,
+    sort: Annotated[str | None, SORTING.query()] = None,
+    lifecycle_stage: Annotated[LifecycleStage | None, Query(description="Only this stage.")] = None,
+    owner_id: Annotated[UUID | None, Query(description="Only this member's.")] = None,
+    tag: Annotated[str | None, Query(max_length=100, description="Only those with this tag.")] = None,
+    email: Annotated[str | None, Query(max_length=254, description="Only the one with this address.")] = None,
+    include_archived: Annotated[bool, Query(description="Archived contacts as well.")] = False,
+) -> Response:
+    """The contacts, newest first unless sorted otherwise. `contacts_search` takes any filter."""
+    listing = ContactListing(lifecycle_stage, owner_id, tag, email, include_archived)
+    query = [lifecycle_stage, owner_id, tag, email, include_archived]
+    page = PageRequest(SORTING.parse(sort), limit, cursor, query)
+    return await call.read(lambda unit: ContactService(unit).list(page, listing))
+
+
+@router.post("/contacts/search", operation_id="contacts_search", response_model=ContactPage)
+async def search_contacts(search: ContactSearch, call: Reader) -> Response:
+    """Contacts by the filter grammar, over their own fields, tags, attributes and statistics."""
+    return await call.read(lambda unit: ContactService(unit).search(search))
+
+
+@router.post("/contacts/batch", operation_id="contacts_batch", response_model=ContactBatchResult)
+async def batch_contacts(
+    batch: ContactBatch,
+    call: Writer,
+    atomic: Atomic = False,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Makes or brings up to date up to 1,000 contacts, matched by external id or email address."""
+    return await call.write(
+        lambda unit: ContactUpserter(unit).batch(batch.items, atomic=atomic, dry_run=dry_run)
+    )
+
+
+@router.get("/contacts/{contact_id}", operation_id="contacts_get", response_model=Contact)
+async def get_contact(contact_id: UUID, call: Reader, if_none_match: IfNoneMatch = None) -> Response:
+    """One contact, archived or not."""
+    return await call.read(lambda unit: ContactService(unit).get(contact_id))
+
+
+@router.patch("/contacts/{contact_id}", operation_id="contacts_update", response_model=Contact)
+async def update_contact(
+    contact_id: UUID, patch: ContactPatch, call: Writer, if_match: IfMatch = None
+) -> Response:
+    """Changes a contact: absent stays, null clears, lists are replaced whole, attributes go key by key."""
+    return await call.write(lambda unit: ContactService(unit).update(contact_id, patch, call.if_match()))
+
+
+@router.delete("/contacts/{contact_id}", operation_id="contacts_archive", status_code=204)
+async def archive_contact(contact_id: UUID, call: Writer, if_match: IfMatch = None) -> Response:
+    """Archives a contact: lists leave it out, its keys stay its own, and it can be restored."""
+    return await call.write(lambda unit: ContactService(unit).archive(contact_id, call.if_match()))
+
+
+@router.post("/contacts/{contact_id}/restore", operation_id="contacts_restore", response_model=Contact)
+async def restore_contact(contact_id: UUID, call: Writer, idempotency_key: IdempotencyKey = None) -> Response:
+    """Brings an archived contact back."""
+    return await call.write(lambda unit: ContactService(unit).restore(contact_id))
+
+
+@router.post(
+    "/attribute-definitions",
+    operation_id="attribute_definitions_create",
+    response_model=AttributeDefinition,
+    status_code=201,
+)
+async def create_definition(
+    new: AttributeDefinitionCreate, call: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Defines an attribute of contacts, which can be written and filtered by at once."""
+    return await call.write(
+        lambda unit: AttributeService(unit).create(new),
+        status=201,
+        location=lambda definition: f"/v1/attribute-definitions/{definition.id}",
+    )
+
+
+@router.get(
+    "/attribute-definitions",
+    operation_id="attribute_definitions_list",
+    response_model=AttributeDefinitionPage,
+)
+async def list_definitions(
+    call: Reader,
+    limit: Limit = DEFAULT_ROWS,
+    cursor: Cursor = None,
+    sort: Annotated[str | None, DEFINITION_SORTING.query()] = None,
+) -> Response:
+    """The attributes of contacts that this workspace has defined."""
+    page = PageRequest(DEFINITION_SORTING.parse(sort), limit, cursor)
+    return await call.read(lambda unit: AttributeService(unit).list(page))
+
+
+@router.get(
+    "/attribute-definitions/{definition_id}",
+    operation_id="attribute_definitions_get",
+    response_model=AttributeDefinition,
+)
+async def get_definition(definition_id: UUID, call: Reader, if_none_match: IfNoneMatch = None) -> Response:
+    """One attribute definition."""
+    return await call.read(lambda unit: AttributeService(unit).get(definition_id))
+
+
+@router.patch(
+    "/attribute-definitions/{definition_id}",
+    operation_id="attribute_definitions_update",
+    response_model=AttributeDefinition,
+)
+async def update_definition(
+    definition_id: UUID, patch: AttributeDefinitionPatch, call: Writer, if_match: IfMatch = None
+) -> Response:
+    """Adds options or changes the description."""
+    return await call.write(lambda unit: AttributeService(unit).update(definition_id, patch, call.if_match()))

@@ -1,0 +1,232 @@
+"""From a request to an answer: one use case, in one unit of work, rendered before the commit.
+
+The answer has to be rendered inside the transaction because an Idempotency-Key stores it there; and since
+the unit is closed before the response object exists, a commit that fails can only be a 5xx. That is why
+endpoints take a `Call` and hand it their use case, instead of a session from a `yield` dependency.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import Header, Request, Response
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+
+from app.kit.auth import Caller, KeyRing
+from app.kit.database import Unit
+from app.kit.errors import MissingScope, PreconditionFailed, RateLimited
+from app.kit.idempotency import Answer, IdempotentRequest
+from app.kit.rate_limit import RateLimiter
+from app.kit.resources import Resources
+
+JSON = "application/json"
+TRIES = 3
+
+UseCase = Callable[[Unit], Awaitable[BaseModel | None]]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=257,
+        description="Same key and same body: the stored answer, for 24 hours. Another body: 422.",
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1000,
+        description="The `ETag` that the change is based on; a stale one is 412.",
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        max_length=1000,
+        description="An `ETag` you have: 304 when it is still current.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What one process holds for its requests; `main` puts it into the app's state."""
+
+    resources: Resources
+    keys: KeyRing
+    limiter: RateLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request."""
+
+    request: Request
+    caller: Caller
+    services: Services
+
+    async def read(self, use_case: UseCase) -> Response:
+        """Runs a use case that changes nothing. Answers 304 to a matching `If-None-Match`."""
+        async with self._unit(read_only=True) as unit:
+            result = await use_case(unit)
+        answer = _render(result, 200, None)
+        etag = answer.headers.get("ETag")
+        if etag and _names(self.request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=answer.headers)
+        next_cursor = getattr(result, "next_cursor", None)
+        if next_cursor is not None and self.request.method == "GET":
+            following = self.request.url.include_query_params(cursor=next_cursor)
+            answer.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        return _response(answer)
+
+    async def write(
+        self,
+        use_case: UseCase,
+        *,
+        status: int | Callable[[Any], int] = 200,
+        location: Callable[[Any], str] | None = None,
+        sealed: bool = False,
+    ) -> Response:
+        """Runs a use case and commits it; a serialisation failure or deadlock is tried again from the start.
+
+        `status` may depend on the result, where one request makes something or finds it; `location` makes the
+        `Location` header from the result; `sealed` says that the answer shows a secret, which an
+        Idempotency-Key may then keep only encrypted.
+        """
+        keyed = await self._idempotent_request()
+        for attempt in range(1, TRIES + 1):
+            try:
+                return _response(await self._attempt(use_case, keyed, status, location, sealed))
+            except (DBAPIError, asyncpg.PostgresError) as error:
+                if attempt == TRIES or not _passing(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    @property
+    def resources(self) -> Resources:
+        return self.services.resources
+
+    def forget_keys(self) -> None:
+        """A key was revoked: the next request with it is refused."""
+        self.services.keys.forget()
+
+    def if_match(self) -> "Precondition":
+        """What `If-Match` demands of the version that is about to change."""
+        return Precondition(self.request.headers.get("if-match"))
+
+    async def _attempt(
+        self,
+        use_case: UseCase,
+        keyed: IdempotentRequest | None,
+        status: int | Callable[[Any], int],
+        location: Callable[[Any], str] | None,
+        sealed: bool,
+    ) -> Answer:
+        async with self._unit(read_only=False) as unit:
+            if keyed is not None:
+                stored = await keyed.stored_answer(unit)
+                if stored is not None:
+                    return stored
+            result = await use_case(unit)
+            answer = _render(result, status(result) if callable(status) else status, location)
+            if keyed is not None:
+                await keyed.store(unit, answer, sealed=sealed)
+        return answer
+
+    async def _idempotent_request(self) -> IdempotentRequest | None:
+        key = self.request.headers.get("idempotency-key")
+        if key is None or self.request.method != "POST":
+            return None
+        url = self.request.url
+        return IdempotentRequest.of(
+            key,
+            self.services.resources.cipher,
+            method="POST",
+            path=url.path,
+            query=url.query,
+            body=await self.request.body(),
+        )
+
+    def _unit(self, *, read_only: bool) -> Any:
+        return self.services.resources.database.unit(
+            self.caller.workspace_id, actor=self.caller.actor, read_only=read_only
+        )
+
+
+class Access:
+    """The dependency that lets a caller in: `Annotated[Call, Depends(Access("contacts:read"))]`.
+
+    Every route has exactly one, or stands on the list of public routes; a test reads the scope off it.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Call:
+        services: Services = request.app.state.services
+        caller = await services.keys.caller(request.headers.get("authorization"))
+        request.state.workspace_id = str(caller.workspace_id)
+        request.state.key_id = str(caller.key_id)
+        allowance = services.limiter.check(str(caller.key_id))
+        request.state.answer_headers = allowance.headers()
+        if allowance.retry_after is not None:
+            raise RateLimited("This key has used up its requests for now.", headers=allowance.headers())
+        if not caller.may(self.scope):
+            raise MissingScope(f"This operation needs the scope {self.scope}.")
+        return Call(request, caller, services)
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """The `If-Match` header of a request, absent or not."""
+
+    header: str | None
+
+    def check(self, version: int) -> None:
+        """Raises `PreconditionFailed` unless the header is absent, `*`, or names this version."""
+        if self.header is not None and not _names(self.header, _etag(version)):
+            raise PreconditionFailed(
+                "It has changed since you read it. Read it again and repeat your change.",
+                extensions={"current_version": version},
+            )
+
+
+def _render(result: BaseModel | None, status: int, location: Callable[[Any], str] | None) -> Answer:
+    if result is None:
+        return Answer(204, {}, b"")
+    headers = {}
+    version = getattr(result, "version", None)
+    if isinstance(version, int):
+        headers["ETag"] = _etag(version)
+    if location is not None:
+        headers["Location"] = location(result)
+    return Answer(status, headers, result.__pydantic_serializer__.to_json(result))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(
+        answer.body, answer.status, answer.headers, media_type=JSON if answer.status != 204 else None
+    )
+
+
+def _etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def _names(header: str | None, etag: str) -> bool:
+    """Whether a list of entity tags holds this one; a weak tag counts as its strong twin."""
+    if header is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _passing(error: Exception) -> bool:
+    """Serialisation failures and deadlocks: the same work succeeds when it is done again."""
+    source = getattr(error, "orig", None) or error
+    return getattr(source, "sqlstate", None) in ("40001", "40P01")

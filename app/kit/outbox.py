@@ -1,0 +1,236 @@
+"""Events: facts that are rows in the same transaction as the change they tell of.
+
+A relay job numbers the events that have become visible and hands them, in that order, to every consumer.
+The numbers are given under a lock after the commit, so whoever reads "all after number n" never misses an
+event of a transaction that was slow to commit; a serial filled at insert time would not give that. Each
+consumer keeps its own position and moves it in the same transaction as its effects: a crash repeats or
+skips nothing, and a consumer that fails holds up nobody else.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from pydantic import BaseModel
+from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.database import Base, Database, Unit
+from app.kit.ids import new_id
+from app.kit.jobs import Job, enqueue
+from app.kit.personal_data import NOT_PERSONAL, personal
+
+log = structlog.get_logger()
+
+RELAY_JOB = "events.relay"
+BATCH = 500
+
+
+class EventRow(Base):
+    """An event. `sequence` is null until the relay has numbered it."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        Index("ix_events_unnumbered", "workspace_id", postgresql_where=text("sequence IS NULL")),
+        Index("uq_events_sequence", "workspace_id", "sequence", unique=True),
+        Index("ix_events_subject", "workspace_id", "subject_id"),
+        {"info": personal("subject_id", on_merge="keep", on_export="skip", on_erase="redact")},
+    )
+
+    workspace_id: Mapped[UUID]
+    id: Mapped[UUID]
+    type: Mapped[str]
+    version: Mapped[int]
+    occurred_at: Mapped[datetime]
+    subject_id: Mapped[UUID | None]
+    actor: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("(pg_current_xact_id()::text)::bigint"))
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StreamRow(Base):
+    """How far a workspace's events are numbered."""
+
+    __tablename__ = "event_streams"
+    __table_args__ = (PrimaryKeyConstraint("workspace_id"), {"info": NOT_PERSONAL})
+
+    workspace_id: Mapped[UUID]
+    last_sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+class CursorRow(Base):
+    """How far a consumer has come in a workspace's events."""
+
+    __tablename__ = "event_cursors"
+    __table_args__ = (PrimaryKeyConstraint("workspace_id", "consumer"), {"info": NOT_PERSONAL})
+
+    workspace_id: Mapped[UUID]
+    consumer: Mapped[str]
+    position: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """An entry of the event catalogue: a past-tense name, and the shape of its `data`."""
+
+    name: str
+    data: type[BaseModel]
+    description: str
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A numbered event, as consumers get it."""
+
+    id: UUID
+    type: str
+    version: int
+    occurred_at: datetime
+    subject_id: UUID | None
+    data: dict[str, Any]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    id: UUID
+    type: EventType
+    subject_id: UUID | None
+    data: bytes
+
+
+def emit(unit: Unit, event_type: EventType, data: BaseModel, *, subject_id: UUID | None = None) -> UUID:
+    """Records that something happened, if and only if the unit commits. Returns the event's id.
+
+    `subject_id` is the contact the event is about, where it is about one: erasing finds it by that.
+    """
+    event_id = new_id()
+    unit.pending_events.append(_Pending(event_id, event_type, subject_id, data.model_dump_json().encode()))
+    return event_id
+
+
+async def flush_events(unit: Unit) -> None:
+    """Writes the unit's events and asks for one relay, inside its transaction. Runs before the commit."""
+    pending: list[_Pending] = unit.pending_events
+    if not pending:
+        return
+    await unit.connection.execute(
+        _INSERT,
+        unit.workspace_id,
+        unit.now,
+        unit.actor,
+        [event.id for event in pending],
+        [event.type.name for event in pending],
+        [event.type.version for event in pending],
+        [event.subject_id for event in pending],
+        [event.data.decode() for event in pending],
+    )
+    pending.clear()
+    enqueue(unit, RELAY_JOB)
+
+
+_INSERT = """
+    INSERT INTO events (workspace_id, occurred_at, actor, id, type, version, subject_id, data)
+    SELECT $1, $2, $3, id, type, version, subject_id, data
+    FROM unnest($4::uuid[], $5::text[], $6::int[], $7::uuid[], $8::jsonb[])
+         AS pending (id, type, version, subject_id, data)
+"""
+
+_LOCK_STREAM = """
+    INSERT INTO event_streams (workspace_id, last_sequence) VALUES ($1, 0)
+    ON CONFLICT (workspace_id) DO UPDATE SET last_sequence = event_streams.last_sequence
+    RETURNING last_sequence
+"""
+
+# A transaction gets its id when it first writes, so one that began after another had committed has the
+# higher id: (xid, id) is an order in which no effect stands before its cause.
+_NUMBER = """
+    WITH fresh AS (
+        SELECT id, row_number() OVER (ORDER BY xid, id) AS place
+        FROM events WHERE workspace_id = $1 AND sequence IS NULL
+    ), numbered AS (
+        UPDATE events SET sequence = $2 + fresh.place
+        FROM fresh WHERE events.workspace_id = $1 AND events.id = fresh.id
+        RETURNING events.sequence
+    )
+    UPDATE event_streams
+    SET last_sequence = coalesce((SELECT max(sequence) FROM numbered), last_sequence)
+    WHERE workspace_id = $1
+"""
+
+_LOCK_CURSOR = """
+    INSERT INTO event_cursors (workspace_id, consumer, position) VALUES ($1, $2, 0)
+    ON CONFLICT (workspace_id, consumer) DO UPDATE SET position = event_cursors.position
+    RETURNING position
+"""
+
+_NEXT = """
+    SELECT id, type, version, occurred_at, subject_id, data, sequence
+    FROM events WHERE workspace_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+"""
+
+_MOVE_CURSOR = "UPDATE event_cursors SET position = $3 WHERE workspace_id = $1 AND consumer = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Somebody who reacts to events. `types` None means all; `handle` gets them in order, at once.
+
+    A consumer's name is stored with its position: it is never changed.
+    """
+
+    name: str
+    handle: Callable[[Unit, Sequence[Event]], Awaitable[None]]
+    types: frozenset[str] | None = None
+
+
+class Relay:
+    """Numbers a workspace's new events and hands them to the consumers."""
+
+    def __init__(self, database: Database, consumers: Sequence[Consumer]) -> None:
+        self.database = database
+        self.consumers = tuple(consumers)
+
+    async def run(self, job: Job) -> None:
+        """Brings every consumer up to date. One that fails is logged and tried again by the sweeper."""
+        async with self.database.unit(job.workspace_id) as unit:
+            last = await unit.connection.fetchval(_LOCK_STREAM, job.workspace_id)
+            await unit.connection.execute(_NUMBER, job.workspace_id, last)
+        for consumer in self.consumers:
+            try:
+                while await self._advance(job.workspace_id, consumer):
+                    pass
+            except Exception:
+                log.exception("events.consumer_failed", consumer=consumer.name)
+
+    async def _advance(self, workspace_id: UUID, consumer: Consumer) -> bool:
+        """Hands over one batch; says whether more may follow."""
+        async with self.database.unit(workspace_id) as unit:
+            position = await unit.connection.fetchval(_LOCK_CURSOR, workspace_id, consumer.name)
+            rows = await unit.connection.fetch(_NEXT, workspace_id, position, BATCH)
+            if not rows:
+                return False
+            events = [_event(row) for row in rows if consumer.types is None or row["type"] in consumer.types]
+            if events:
+                await consumer.handle(unit, events)
+            await unit.connection.execute(_MOVE_CURSOR, workspace_id, consumer.name, rows[-1]["sequence"])
+        return len(rows) == BATCH
+
+
+def _event(row: Any) -> Event:
+    return Event(
+        id=row["id"],
+        type=row["type"],
+        version=row["version"],
+        occurred_at=row["occurred_at"],
+        subject_id=row["subject_id"],
+        data=orjson.loads(row["data"]),
+        sequence=row["sequence"],
+    )

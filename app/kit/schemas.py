@@ -1,0 +1,125 @@
+"""The parents of every request and answer, made so that the OpenAPI document suits generated clients.
+
+Requests refuse unknown fields, answers list every field as required, and a patch tells "absent" from
+"null" by the `MISSING` sentinel, which leaves nothing nullable that is not.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+
+
+class Input(BaseModel):
+    """A request body, or a part of one. Fields it does not know are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Patch(Input):
+    """A JSON merge patch (RFC 7396): what is absent stays, `null` clears, a list is replaced whole."""
+
+    def changes(self) -> dict[str, Any]:
+        """Only the fields that the caller sent, as Python values."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Output(BaseModel):
+    """An answer. Every field is there each time, so each is `required` in the schema."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+Item = TypeVar("Item")
+
+
+class Page(Output, Generic[Item]):
+    """One page of a list. `next_cursor` is null on the last page."""
+
+    items: list[Item] = Field(description="The rows of this page.")
+    next_cursor: str | None = Field(description="Hand it back as `cursor` for the next page; null at the end.")
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _instant_text(value: object) -> object:
+    """Pydantic would also read Unix times, digits in quotes and dates without a clock time."""
+    if isinstance(value, str) and not _INSTANT.fullmatch(value):
+        raise PydanticCustomError("instant", "must be an RFC 3339 instant with an offset, such as 2026-01-31T09:00:00Z")
+    return _no_number(value)
+
+
+def _day_text(value: object) -> object:
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise PydanticCustomError("day", "must be a calendar day such as 2026-01-31")
+    return _no_number(value)
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float | bytes):
+        raise PydanticCustomError("not_text", "must be a string")
+    return value
+
+
+def _instant_in_range(instant: datetime) -> datetime:
+    """Years at the edge overflow when the offset is applied, so they are refused before that."""
+    if not FIRST_YEAR <= instant.year < LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "must lie between the years 1900 and 2200")
+    return instant.astimezone(UTC)
+
+
+def _day_in_range(day: date) -> date:
+    if not FIRST_YEAR <= day.year < LAST_YEAR:
+        raise PydanticCustomError("out_of_range", "must lie between the years 1900 and 2200")
+    return day
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_instant_in_range)]
+"""An instant in a request: RFC 3339 with an offset, 1900 to 2200, turned to UTC."""
+
+Day = Annotated[date, BeforeValidator(_day_text), AfterValidator(_day_in_range)]
+"""A calendar day in a request, 1900 to 2200."""
+
+Flag = Annotated[bool, Strict()]
+"""A boolean that is one: `"yes"` and `1` are refused."""
+
+Whole = Annotated[int, Strict()]
+"""A whole number that is one: `"5"`, `5.0` and `true` are refused."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+"""A short human text of 1 to 200 characters, surrounding white space removed."""
+
+ShortText = Annotated[str, StringConstraints(max_length=200)]
+LongText = Annotated[str, StringConstraints(max_length=10_000)]
+
+Key = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+"""A machine's name for something: letters, digits and `_ . : -`."""
+
+
+def _rounded(value: Decimal | float | None) -> float | None:
+    """The one place where exact numbers are rounded: to 6 decimals, on their way out."""
+    return None if value is None else round(float(value), 6)
+
+
+Number = Annotated[Decimal, PlainSerializer(_rounded, return_type=float)]
+"""An exact NUMERIC inside, a JSON number of at most 6 decimals outside."""
+
+OptionalNumber = Annotated[Decimal | None, PlainSerializer(_rounded, return_type=float | None)]
+"""As `Number`, or null when there is nothing to compute it from."""

@@ -1,0 +1,48 @@
+"""All reactions on one page: which events exist, who reacts to them, and what work runs in the background."""
+
+from collections.abc import Awaitable, Callable
+
+from app.contacts import events as contacts
+from app.kit.idempotency import PURGE_JOB, purge
+from app.kit.jobs import Handler, Job, Sweep
+from app.kit.outbox import RELAY_JOB, Consumer, EventType, Relay
+from app.kit.resources import Resources
+from app.workspaces import events as workspaces
+
+EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL,)
+
+CONSUMERS: tuple[Consumer, ...] = ()
+
+Work = Callable[[Resources, Job], Awaitable[None]]
+
+
+async def relay(resources: Resources, job: Job) -> None:
+    await Relay(resources.database, CONSUMERS).run(job)
+
+
+async def purge_idempotency_keys(resources: Resources, job: Job) -> None:
+    async with resources.database.unit(job.workspace_id) as unit:
+        await purge(unit)
+
+
+JOBS: dict[str, Work] = {
+    RELAY_JOB: relay,
+    PURGE_JOB: purge_idempotency_keys,
+}
+
+SWEEPS: tuple[Sweep, ...] = (
+    Sweep(RELAY_JOB, "due_relays"),
+    Sweep(PURGE_JOB, "due_idempotency_purges"),
+)
+
+
+def job_handlers(resources: Resources) -> dict[str, Handler]:
+    """The work of one process, with its resources handed in."""
+
+    def bound(work: Work) -> Handler:
+        async def handle(job: Job) -> None:
+            await work(resources, job)
+
+        return handle
+
+    return {name: bound(work) for name, work in JOBS.items()}

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -16,20 +16,25 @@ from app.kit.calls import Services
 from app.kit.body_guard import JSON_TYPES
 from app.kit.docs import install_docs
 from app.kit.guards import guards
-from app.kit.health import install_health
+from app.kit.health import install_health, process_registry
 from app.kit.openapi import install_openapi
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
-from app.kit.web import install_problem_handlers, refuse_unknown_query
+from app.kit.web import install_problem_handlers
 from app.settings import Settings
 from app.subscriptions import EVENT_TYPES
 from app.worker import build_runner, run_worker
 
+EXPOSED_HEADERS = [
+    "ETag", "Link", "Location", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
+]  # fmt: skip
 BODY_BYTES = 1024 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 
 # A CloudEvent in binary mode is of whatever type its data is of.
 EVENT_MEDIA_TYPES = frozenset(("*/*",))
+
+Lifespan = Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 
 DESCRIPTION = """\
 Rapport is a customer-relationship API: it takes every touchpoint from any system, keeps one clean profile
@@ -43,6 +48,7 @@ takes an `Idempotency-Key`, and every resource has an `ETag`."""
 def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
     """The whole API. `with_worker` runs the background jobs in the same process."""
     settings = resources.settings
+    registry = process_registry()
     app = FastAPI(
         title="Rapport",
         version=version("rapport"),
@@ -52,8 +58,8 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[refuse_unknown_query()],
-        middleware=[*_guards(settings), *_cors(settings.cors_origins)],
+        redirect_slashes=False,
+        middleware=[*_guards(settings, registry), *_cors(settings.cors_origins)],
     )
     app.state.services = Services(
         resources=resources,
@@ -64,33 +70,38 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app)
-    install_health(app)
+    install_health(app, registry)
     install_docs(app)
     install_openapi(app, lambda: EVENT_TYPES)
     return app
 
 
-def _lifespan(resources: Resources, *, with_worker: bool):  # type: ignore[no-untyped-def]
+def begin_stop(app: FastAPI) -> None:
+    """Turns readiness off and takes no new job, while requests and jobs in flight go on."""
+    app.state.ready = False
+    app.state.runner.stop()
+
+
+def _lifespan(resources: Resources, *, with_worker: bool) -> Lifespan:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.runner = build_runner(resources)
+        working = asyncio.create_task(run_worker(app.state.runner, resources)) if with_worker else None
         app.state.ready = True
-        runner = build_runner(resources)
-        working = asyncio.create_task(run_worker(runner, resources)) if with_worker else None
         try:
             yield
         finally:
-            app.state.ready = False
+            begin_stop(app)
             if working is not None:
-                runner.stop()
                 await working
             await resources.close()
 
     return lifespan
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, registry: CollectorRegistry) -> list[Middleware]:
     return guards(
-        registry=REGISTRY,
+        registry=registry,
         limit_for=lambda path: BATCH_BYTES if path.endswith(("/batch", "/events")) else BODY_BYTES,
         media_types_for=lambda path: EVENT_MEDIA_TYPES if path.endswith("/events") else JSON_TYPES,
         body_seconds=settings.body_seconds,
@@ -106,6 +117,6 @@ def _cors(origins: list[str]) -> list[Middleware]:
             allow_origins=origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "Link", "Location", "Idempotent-Replayed", "X-Request-Id", "Retry-After"],
+            expose_headers=EXPOSED_HEADERS,
         )
     ]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text
@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.database import MONEY, Base
 from app.kit.personal_data import NOT_PERSONAL, personal
+
+
+LifecycleStage = Literal["lead", "prospect", "customer", "advocate", "churned"]
 
 
 class ContactRow(Base):
@@ -50,7 +53,7 @@ class ContactRow(Base):
     external_ids: Mapped[list[dict[str, Any]]]
     company: Mapped[str | None]
     job_title: Mapped[str | None]
-    lifecycle_stage: Mapped[str]
+    lifecycle_stage: Mapped[LifecycleStage] = mapped_column(Text)
     owner_id: Mapped[UUID | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     attributes: Mapped[dict[str, Any]]

@@ -1,14 +1,20 @@
 """All SQL of the contacts room."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from app.contacts.models import AttributeDefinitionRow, ContactRow, IdentityKey, IdentityRow
+from app.contacts.models import (
+    AttributeDefinitionRow,
+    ContactRow,
+    IdentityKey,
+    IdentityRow,
+    LifecycleStage,
+)
 from app.kit.database import Unit
 from app.kit.filter_sql import Attribute as FilterAttribute
 from app.kit.filter_sql import FilterField, FilterFields, json_attributes
@@ -77,8 +83,6 @@ def _with_attribute(key: str, values: list[Any]) -> sa.ColumnElement[bool]:
     return ContactRow.id.in_(select(found.c.id))
 
 
-STAGES = ("lead", "prospect", "customer", "advocate", "churned")
-
 FILTER_FIELDS = FilterFields(
     FilterField("id", "uuid", ContactRow.id),
     FilterField("given_name", "text", ContactRow.given_name),
@@ -88,7 +92,7 @@ FILTER_FIELDS = FilterFields(
     FilterField("external_id", "text", condition=_known_by("external_id")),
     FilterField("company", "text", ContactRow.company),
     FilterField("job_title", "text", ContactRow.job_title),
-    FilterField("lifecycle_stage", "choice", ContactRow.lifecycle_stage, choices=STAGES),
+    FilterField("lifecycle_stage", "choice", ContactRow.lifecycle_stage, choices=get_args(LifecycleStage)),
     FilterField("owner_id", "uuid", ContactRow.owner_id),
     FilterField("tags", "text_list", ContactRow.tags, condition=_tagged),
     FilterField("locale", "text", ContactRow.locale),
@@ -236,7 +240,7 @@ class ContactRepository:
         )
         return (await self._session.execute(statement)).scalar_one_or_none() is not None
 
-    def _contacts(self) -> sa.Select[tuple[ContactRow]]:
+    def _contacts(self) -> sa.Select[ContactRow]:
         return select(ContactRow).where(ContactRow.workspace_id == self._workspace_id)
 
 

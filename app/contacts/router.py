@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.contacts.models import LifecycleStage
 from app.contacts.repository import DEFINITION_SORTING, SORTING
 from app.contacts.schemas import (
     AttributeDefinition,
@@ -18,7 +19,6 @@ from app.contacts.schemas import (
     ContactPage,
     ContactPatch,
     ContactSearch,
-    LifecycleStage,
 )
 from app.contacts.service.attributes import AttributeService
 from app.contacts.service.contacts import ContactListing, ContactService

@@ -7,14 +7,13 @@ from uuid import UUID
 from pydantic import MISSING, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.kit.batches import BatchResult
+from app.contacts.models import LifecycleStage
+from app.kit.batches import BatchResult, JudgedAlone
 from app.kit.filters import Filter
 from app.kit.money import Money
 from app.kit.pages import PageBody
 from app.kit.schemas import Input, Instant, Name, Output, Page, Patch
 from app.workspaces.schemas import TimeZone
-
-LifecycleStage = Literal["lead", "prospect", "customer", "advocate", "churned"]
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -246,10 +245,9 @@ class ContactSearch(Input, PageBody):
 class ContactBatch(Input):
     """Contacts to make or bring up to date."""
 
-    items: Annotated[list[Any], Field(min_length=1, max_length=1000)] = Field(
-        description="Up to 1,000 contacts; each is judged by itself.",
-        json_schema_extra={"items": {"$ref": "#/components/schemas/ContactUpsert"}},
-    )
+    items: Annotated[
+        list[Annotated[Any, JudgedAlone(ContactUpsert)]], Field(min_length=1, max_length=1000)
+    ] = Field(description="Up to 1,000 contacts; each is judged by itself.")
 
 
 class ContactBatchResult(BatchResult):
@@ -317,12 +315,12 @@ class AttributeDefinitionPage(Page[AttributeDefinition]):
 class ContactChanged(Output):
     """`data` of `contact.created` and `contact.updated`: the contact as it is now."""
 
-    contact: Contact
+    contact: Contact = Field(description="The contact.")
 
 
 class ContactStageChanged(Output):
     """`data` of `contact.stage_changed`."""
 
-    contact_id: UUID
-    previous: LifecycleStage
-    current: LifecycleStage
+    contact_id: UUID = Field(description="Whose stage it is.")
+    previous: LifecycleStage = Field(description="The stage until now.")
+    current: LifecycleStage = Field(description="The stage from now on.")

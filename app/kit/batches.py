@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from app.kit.errors import MOST_ERRORS, FieldError, Invalid, Problem
 from app.kit.schemas import Output
@@ -16,6 +23,21 @@ DryRun = Annotated[bool, Query(description="Says what would happen and changes n
 
 Item = TypeVar("Item", bound=BaseModel)
 Result = TypeVar("Result", bound="BatchResult")
+
+
+class JudgedAlone:
+    """Annotates the items of a batch: any value goes in, the contract shows `model`.
+
+    So that a bad item is that item's error and not a refusal of the whole body.
+    """
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self.model = model
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        shown = handler.generate_schema(self.model)
+        return core_schema.no_info_wrap_validator_function(lambda value, _: value, shown)
+
 
 ItemStatus = Literal["created", "updated", "unchanged", "error"]
 
@@ -108,7 +130,7 @@ def pointer(location: Sequence[int | str]) -> str:
 def summarise(result: type[Result], outcomes: Sequence[Outcome]) -> Result:
     """The answer to a batch."""
     statuses = [outcome.status for outcome in outcomes]
-    return result.model_construct(
+    return result(
         results=[_item_result(index, outcome) for index, outcome in enumerate(outcomes)],
         created=statuses.count("created"),
         updated=statuses.count("updated"),

@@ -20,6 +20,7 @@ from app.kit.errors import MissingScope, PreconditionFailed, RateLimited
 from app.kit.idempotency import Answer, IdempotentRequest
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
+from app.kit.web import strict_query
 
 JSON = "application/json"
 TRIES = 3
@@ -176,6 +177,7 @@ class Access:
         request.state.answer_headers = allowance.headers()
         if allowance.retry_after is not None:
             raise RateLimited("This key has used up its requests for now.", headers=allowance.headers())
+        await strict_query(request)
         if not caller.may(self.scope):
             raise MissingScope(f"This operation needs the scope {self.scope}.")
         return Call(request, caller, services)

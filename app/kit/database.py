@@ -70,6 +70,8 @@ class Unit:
         events, jobs = len(self.pending_events), dict(self.pending_jobs)
         try:
             async with self.session.begin_nested():
+                # Only asking for the connection sends the SAVEPOINT; raw statements would run before it.
+                await self.session.connection()
                 yield
         except BaseException:
             del self.pending_events[events:]

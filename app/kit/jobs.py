@@ -98,11 +98,11 @@ class JobRunner:
         self.sweeps = tuple(sweeps)
         self.sweep_seconds = sweep_seconds
         self._queue: PgQueuer | None = None
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Takes no new job; `run` returns when the running ones are done."""
-        self._stopping.set()
+        self.stopping.set()
         if self._queue is not None:
             self._queue.shutdown.set()
 
@@ -110,7 +110,7 @@ class JobRunner:
         """Works until `stop`. A database that goes away is waited for and found again."""
         sweeper = asyncio.create_task(self._sweep_forever())
         try:
-            while not self._stopping.is_set():
+            while not self.stopping.is_set():
                 try:
                     await self._run_queue(pool_factory)
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
@@ -137,7 +137,7 @@ class JobRunner:
             self._queue = PgQueuer.from_asyncpg_pool(pool)
             for name, handler in self.handlers.items():
                 self._queue.entrypoint(name)(_entrypoint(name, handler))
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 return
             await self._queue.run(
                 dequeue_timeout=timedelta(seconds=2),
@@ -149,7 +149,7 @@ class JobRunner:
             pool.terminate()
 
     async def _sweep_forever(self) -> None:
-        while True:
+        while not self.stopping.is_set():
             await self._pause(self.sweep_seconds)
             try:
                 await self.sweep_once()
@@ -158,7 +158,7 @@ class JobRunner:
 
     async def _pause(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
             return
 

@@ -19,6 +19,15 @@ def head() -> str:
     return revision
 
 
+def is_behind(revision: str | None) -> bool:
+    """Whether a database at `revision` lacks migrations that this code needs.
+
+    One that is ahead does not: the release before a migration runs on what it makes, so that processes can
+    be replaced one by one.
+    """
+    return revision is None or (revision != head() and revision in _known())
+
+
 async def current(connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
     """The migration the database is at; None when it was never migrated."""
     try:
@@ -44,3 +53,8 @@ def _config(owner_url: str, app_role: str) -> Config:
     config.attributes["url"] = owner_url
     config.attributes["app_role"] = app_role
     return config
+
+
+@functools.cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 import yaml
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -69,6 +70,20 @@ def install_openapi(app: FastAPI, event_types: Callable[[], Sequence[EventType]]
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+    install_openapi_routes(app)
+
+
+def install_openapi_routes(app: FastAPI) -> None:
+    """Serves the document as JSON and as YAML, the same as in the repository."""
+
+    async def as_json() -> Response:
+        return JSONResponse(app.openapi())
+
+    async def as_yaml() -> Response:
+        return Response(to_yaml(app.openapi()), media_type="application/yaml")
+
+    app.add_api_route("/openapi.json", as_json, include_in_schema=False)
+    app.add_api_route("/openapi.yaml", as_yaml, include_in_schema=False)
 
 
 def build_document(app: FastAPI, event_types: Sequence[EventType]) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def route_scopes(app: FastAPI) -> dict[tuple[str, str], str | None]:
             continue
         scopes = [d.call.scope for d in dependant.dependencies if isinstance(d.call, Access)]
         for method in context.methods or ():
-            found[(method, context.path_format)] = scopes[0] if scopes else None
+            found[(method, context.path_format or "")] = scopes[0] if scopes else None
     return found
 
 
@@ -142,8 +157,21 @@ def _complete(operation: dict[str, Any], scope: str | None, path: str) -> None:
         responses["304"] = {"description": "Not modified: the version you have is current."}
     for status in sorted(statuses):
         responses.setdefault(str(status), _problem(status))
+    for parameter in operation.get("parameters", ()):
+        _never_null(parameter)
+    if operation["operationId"].endswith("_update"):
+        content = operation["requestBody"]["content"]
+        content["application/merge-patch+json"] = content["application/json"]
     for status, response in responses.items():
         _add_headers(response, status, operation)
+
+
+def _never_null(parameter: dict[str, Any]) -> None:
+    """A parameter is there or absent; only a body has null."""
+    schema = parameter["schema"]
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    if kinds:
+        schema |= kinds[0]
 
 
 def _problem(status: int) -> dict[str, Any]:

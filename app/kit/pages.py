@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, or_, tuple_
 
 from app.kit.errors import Invalid
+
+Row = TypeVar("Row")
 
 MOST_ROWS = 500
 DEFAULT_ROWS = 50
@@ -118,7 +120,7 @@ class PageRequest:
     query: Any = None
     pointer: str = "?cursor"
 
-    def apply(self, statement: Select[Any]) -> Select[Any]:
+    def apply(self, statement: Select[Row]) -> Select[Row]:
         """Orders the statement and cuts it to the page, with one row more to see whether another follows."""
         if self.cursor is not None:
             statement = statement.where(self.order.after(*self._position(self.cursor)))

@@ -17,6 +17,10 @@ from app.kit.outbox import flush_events
 from app.kit.tenancy import APP_ROLE
 from app.settings import Settings
 
+# How a worker's connections to the queue are called, so that others can tell that one is at work.
+WORKER_NAME = "rapport-worker"
+SECRET_KEY_FILE = "secret.key"
+
 
 class ConfigurationError(Exception):
     """A setting is missing or makes no sense; the message says which and what to do."""
@@ -39,6 +43,11 @@ class DatabaseAddress:
 @contextmanager
 def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
     """The configured database, or the embedded server, which runs while the block does."""
+    if settings.database_url is None and settings.database_owner_url is not None:
+        raise ConfigurationError(
+            "RAPPORT_DATABASE_OWNER_URL is set but RAPPORT_DATABASE_URL is not: set both, or neither for the "
+            "embedded PostgreSQL."
+        )
     if settings.database_url is not None:
         app_url = settings.database_url.get_secret_value()
         if settings.database_owner_url is None:
@@ -68,7 +77,9 @@ class Resources:
     async def queue_pool(self) -> "asyncpg.Pool[asyncpg.Record]":
         """A small pool of its own for the job queue, which listens on one of its connections."""
         url = make_url(self.address.app_url).set(drivername="postgresql")
-        settings = {"role": self.address.role} if self.address.role else {}
+        settings = {"application_name": WORKER_NAME}
+        if self.address.role:
+            settings["role"] = self.address.role
         return await asyncpg.create_pool(
             url.render_as_string(hide_password=False),
             min_size=2,
@@ -98,9 +109,19 @@ def open_resources(
             clock=clock or SystemClock(),
             before_commit=(flush_events, flush_jobs),
         ),
-        cipher=Cipher(_secret_keys(settings)),
+        cipher=_cipher(settings),
         outbound=OutboundClient(allowed_networks=settings.outbound_allowed_networks),
     )
+
+
+def _cipher(settings: Settings) -> Cipher:
+    try:
+        return Cipher(_secret_keys(settings))
+    except ValueError:
+        place = "RAPPORT_SECRET_KEY" if settings.secret_key else str(settings.data_dir / SECRET_KEY_FILE)
+        raise ConfigurationError(
+            f"{place} does not hold a usable key: each is base64 of 32 bytes, as `openssl rand -base64 32` makes."
+        ) from None
 
 
 def _secret_keys(settings: Settings) -> list[str]:
@@ -111,4 +132,4 @@ def _secret_keys(settings: Settings) -> list[str]:
             "RAPPORT_SECRET_KEY is missing: it encrypts stored secrets, so every process needs the same. "
             "Make one with `openssl rand -base64 32`."
         )
-    return [kept_key(settings.data_dir / "secret.key")]
+    return [kept_key(settings.data_dir / SECRET_KEY_FILE)]

@@ -51,9 +51,9 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 class WorkingHours(Input):
     """The hours of one weekday in which the team works, in the workspace's time zone."""
 
-    day: Weekday
-    opens: Clock
-    closes: Clock
+    day: Weekday = Field(description="The day of the week.")
+    opens: Clock = Field(description="When work begins.")
+    closes: Clock = Field(description="When work ends.")
 
     @model_validator(mode="after")
     def _opens_first(self) -> "WorkingHours":
@@ -65,9 +65,9 @@ class WorkingHours(Input):
 class WorkingHoursOut(Output):
     """The hours of one weekday in which the team works, in the workspace's time zone."""
 
-    day: Weekday
-    opens: str
-    closes: str
+    day: Weekday = Field(description="The day of the week.")
+    opens: str = Field(description="When work begins.", examples=["09:00"])
+    closes: str = Field(description="When work ends.", examples=["17:30"])
 
 
 class WorkspaceCreate(Input):
@@ -174,4 +174,4 @@ class ApiKeyPage(Page[ApiKey]):
 class WorkspaceSettingsChanged(Output):
     """`data` of `workspace.settings_changed`: the settings as they are now."""
 
-    workspace: Workspace
+    workspace: Workspace = Field(description="The workspace.")

@@ -1,7 +1,6 @@
 """Use cases of the workspaces room."""
 
 from collections.abc import Iterable
-from typing import cast
 from uuid import UUID
 
 from app.kit.auth import key_hash, new_key, visible_part
@@ -25,7 +24,6 @@ from app.workspaces.schemas import (
     MemberCreate,
     MemberPage,
     MemberPatch,
-    Scope,
     Workspace,
     WorkspaceCreate,
     WorkspacePatch,
@@ -155,7 +153,7 @@ class WorkspaceService:
         return CreatedApiKey(**ApiKey.model_validate(row).model_dump(), api_key=key)
 
     async def create_admin_key(self, name: str) -> CreatedApiKey:
-        return await self.create_api_key(ApiKeyCreate(name=name, scopes=[cast(Scope, "admin")]))
+        return await self.create_api_key(ApiKeyCreate(name=name, scopes=["admin"]))
 
     async def api_keys(self, page: PageRequest) -> ApiKeyPage:
         rows = await self.repository.api_keys(page)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from app.contacts.errors import AmbiguousContact
-from app.contacts.models import ContactRow, IdentityKey
+from app.contacts.models import ContactRow, IdentityKey, LifecycleStage
 from app.contacts.repository import ContactRepository
 from app.contacts.schemas import ContactBatchResult, ContactUpsert
 from app.contacts.service.values import (
@@ -84,7 +84,7 @@ class _Run:
         self.rows: dict[UUID, ContactRow] = {}
         self.made: dict[UUID, ContactRow] = {}
         self.claims: dict[IdentityKey, UUID] = {}
-        self.changed: dict[UUID, str] = {}
+        self.changed: dict[UUID, LifecycleStage] = {}
 
     async def outcomes(self) -> list[Outcome]:
         keys = {key for each in self.values if isinstance(each, dict) for key in identity_keys(each)}

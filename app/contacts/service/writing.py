@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.contacts.events import CREATED, STAGE_CHANGED, UPDATED
-from app.contacts.models import ContactRow
+from app.contacts.models import ContactRow, LifecycleStage
 from app.contacts.schemas import (
     Contact,
     ContactChanged,
@@ -89,7 +89,7 @@ def announce_created(unit: Unit, rows: Sequence[ContactRow], currency: str) -> N
         )
 
 
-def announce_changed(unit: Unit, row: ContactRow, currency: str, previous_stage: str) -> None:
+def announce_changed(unit: Unit, row: ContactRow, currency: str, previous_stage: LifecycleStage) -> None:
     changed = ContactChanged.model_construct(contact=contact_of(row, currency))
     emit(unit, UPDATED, changed, subject_id=row.id)
     if row.lifecycle_stage != previous_stage:

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlalchemy import DateTime, MetaData, Numeric, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -188,6 +189,8 @@ def _engine(url: str, pool_size: int, role: str | None, statement_seconds: float
         url,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
         pool_size=pool_size,
         max_overflow=0,
         pool_reset_on_return=None,
@@ -197,6 +200,10 @@ def _engine(url: str, pool_size: int, role: str | None, statement_seconds: float
             "server_settings": server_settings,
         },
     )
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _begin(workspace_id: UUID, read_only: bool) -> str:

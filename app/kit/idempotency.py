@@ -103,7 +103,7 @@ class IdempotentRequest:
             return None
         if row["fingerprint"] != self.fingerprint:
             raise KeyReused("This key was sent before with another body. Use a new key for a new request.")
-        headers = orjson.loads(row["headers"]) | {"Idempotent-Replayed": "true"}
+        headers = row["headers"] | {"Idempotent-Replayed": "true"}
         body = self.cipher.open(row["body"].decode()).encode() if row["sealed"] else row["body"]
         return Answer(row["status"], headers, body)
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 import structlog
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, text
@@ -39,6 +38,7 @@ class EventRow(Base):
         Index("ix_events_unnumbered", "workspace_id", postgresql_where=text("sequence IS NULL")),
         Index("uq_events_sequence", "workspace_id", "sequence", unique=True),
         Index("ix_events_subject", "workspace_id", "subject_id"),
+        Index("ix_events_occurred_at", "workspace_id", "occurred_at"),
         {"info": personal("subject_id", on_merge="keep", on_export="skip", on_erase="redact")},
     )
 
@@ -170,11 +170,14 @@ _NUMBER = """
     WHERE workspace_id = $1
 """
 
-_LOCK_CURSOR = """
-    INSERT INTO event_cursors (workspace_id, consumer, position) VALUES ($1, $2, 0)
-    ON CONFLICT (workspace_id, consumer) DO UPDATE SET position = event_cursors.position
-    RETURNING position
+# Every consumer has its cursor from the first event on: one that fails at once must be seen to be behind.
+_ENSURE_CURSORS = """
+    INSERT INTO event_cursors (workspace_id, consumer, position)
+    SELECT $1, consumer, 0 FROM unnest($2::text[]) AS consumer
+    ON CONFLICT DO NOTHING
 """
+
+_LOCK_CURSOR = "SELECT position FROM event_cursors WHERE workspace_id = $1 AND consumer = $2 FOR UPDATE"
 
 _NEXT = """
     SELECT id, type, version, occurred_at, subject_id, data, sequence
@@ -208,6 +211,8 @@ class Relay:
         async with self.database.unit(job.workspace_id) as unit:
             last = await unit.connection.fetchval(_LOCK_STREAM, job.workspace_id)
             await unit.connection.execute(_NUMBER, job.workspace_id, last)
+            names = [consumer.name for consumer in self.consumers]
+            await unit.connection.execute(_ENSURE_CURSORS, job.workspace_id, names)
         for consumer in self.consumers:
             try:
                 while await self._advance(job.workspace_id, consumer):
@@ -236,6 +241,6 @@ def _event(row: Any) -> Event:
         version=row["version"],
         occurred_at=row["occurred_at"],
         subject_id=row["subject_id"],
-        data=orjson.loads(row["data"]),
+        data=row["data"],
         sequence=row["sequence"],
     )

@@ -1,0 +1,110 @@
+"""Keys: who gets in, with what scopes, and for how long."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.kit.auth import Caller, key_hash, new_key, visible_part
+from app.kit.ids import new_id
+from app.kit.resources import Resources
+from tests.conftest import Tenant, make_client
+from tests.stand_ins import MovableClock
+
+
+async def make_key(client: httpx.AsyncClient, *scopes: str, **more: str) -> dict[str, str]:
+    response = await client.post("/v1/api-keys", json={"name": "k", "scopes": list(scopes), **more})
+    assert response.status_code == 201, response.text
+    made: dict[str, str] = response.json()
+    return made
+
+
+async def ask(app: FastAPI, tenant: Tenant, key: str, path: str = "/v1/contacts") -> httpx.Response:
+    async with make_client(app, Tenant(tenant.workspace_id, key)) as client:
+        return await client.get(path)
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic abc", "Bearer", "Bearer ", "Bearer rpt_wrong", "rpt_x"])
+async def test_without_a_valid_key_nobody_gets_in(stranger: httpx.AsyncClient, header: str | None) -> None:
+    response = await stranger.get("/v1/contacts", headers={"Authorization": header} if header else {})
+
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert response.json()["type"] == "/problems/unauthenticated"
+
+
+async def test_a_scope_opens_its_own_door_only(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    key = (await make_key(client, "contacts:read"))["api_key"]
+
+    assert (await ask(app, tenant, key)).status_code == 200
+    refused = await ask(app, tenant, key, "/v1/workspace")
+    assert refused.status_code == 403
+    assert "workspace:read" in refused.json()["detail"]
+
+
+def test_writing_includes_reading_and_admin_includes_all() -> None:
+    def caller(*scopes: str) -> Caller:
+        return Caller(new_id(), new_id(), frozenset(scopes))
+
+    assert caller("contacts:write").may("contacts:read")
+    assert not caller("contacts:read").may("contacts:write")
+    assert not caller("contacts:write").may("goals:read")
+    assert caller("admin").may("goals:write")
+    assert not caller("contacts:write").may("admin")
+
+
+async def test_a_revoked_key_is_refused_at_once(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    made = await make_key(client, "contacts:read")
+    assert (await ask(app, tenant, made["api_key"])).status_code == 200
+
+    assert (await client.delete(f"/v1/api-keys/{made['id']}")).status_code == 204
+
+    assert (await ask(app, tenant, made["api_key"])).status_code == 401
+
+
+async def test_an_expired_key_is_refused(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant, clock: MovableClock
+) -> None:
+    made = await make_key(client, "contacts:read", expires_at="2190-01-01T00:00:00Z")
+    past = await client.post(
+        "/v1/api-keys", json={"name": "k", "scopes": ["contacts:read"], "expires_at": "2020-01-01T00:00:00Z"}
+    )
+    assert past.status_code == 422
+    assert (await ask(app, tenant, made["api_key"])).status_code == 200
+
+    app.state.services.keys.forget()
+    clock.advance(days=200 * 366)
+
+    assert (await ask(app, tenant, made["api_key"])).status_code == 401
+
+
+async def test_a_key_shows_when_it_was_last_used(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    made = await make_key(client, "contacts:read")
+    path = f"/v1/api-keys/{made['id']}"
+    assert (await client.get(path)).json()["last_used_at"] is None
+
+    await ask(app, tenant, made["api_key"])
+
+    assert (await client.get(path)).json()["last_used_at"] is not None
+
+
+async def test_only_the_hash_of_a_key_is_stored(resources: Resources, tenant: Tenant) -> None:
+    async with resources.database.unit(tenant.workspace_id, read_only=True) as unit:
+        row = await unit.connection.fetchrow("SELECT prefix, key_hash, api_keys::text AS whole FROM api_keys")
+
+    assert row is not None
+    assert row["key_hash"] == key_hash(tenant.api_key)
+    assert row["prefix"] == visible_part(tenant.api_key)
+    assert tenant.api_key not in row["whole"]
+
+
+def test_keys_are_long_and_differ() -> None:
+    keys = {new_key() for _ in range(100)}
+
+    assert len(keys) == 100
+    assert all(key.startswith("rpt_") and len(key) >= 47 for key in keys)

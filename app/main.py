@@ -12,8 +12,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import ROUTERS
 from app.kit.auth import KeyRing
-from app.kit.calls import Services
 from app.kit.body_guard import JSON_TYPES
+from app.kit.calls import Services
 from app.kit.docs import install_docs
 from app.kit.guards import guards
 from app.kit.health import install_health, process_registry
@@ -26,8 +26,15 @@ from app.subscriptions import EVENT_TYPES
 from app.worker import build_runner, run_worker
 
 EXPOSED_HEADERS = [
-    "ETag", "Link", "Location", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
-]  # fmt: skip
+    "ETag",
+    "Link",
+    "Location",
+    "Idempotent-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+]
 BODY_BYTES = 1024 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 

@@ -15,6 +15,7 @@ from app.kit.tenancy import APP_ROLE
 # pgqueuer's tables belong to pgqueuer: made by our history, unknown to our models.
 assert ROUTERS, "importing the routers brings every table into the metadata"
 FOREIGN_TABLES = ("pgqueuer",)
+ONE_AT_A_TIME = 7265707
 
 
 def include_name(name: str | None, kind: str, _: object) -> bool:
@@ -38,11 +39,13 @@ def run_offline() -> None:
 
 
 def run_on(connection: Connection) -> None:
+    # One at a time, for as long as it takes: whoever waited finds nothing left to do.
+    connection.execute(text(f"SELECT pg_advisory_lock({ONE_AT_A_TIME})"))
+    # A migration that cannot lock its table gives up instead of queueing every request behind itself.
+    connection.execute(text("SET lock_timeout = '5s'"))
+    connection.commit()
     configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
-        # A migration that cannot get its lock gives up instead of queueing every request behind itself.
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(7265707)"))
         context.run_migrations()
 
 

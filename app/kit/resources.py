@@ -19,7 +19,7 @@ from app.settings import Settings
 
 # How a worker's connections to the queue are called, so that others can tell that one is at work.
 WORKER_NAME = "rapport-worker"
-SECRET_KEY_FILE = "secret.key"
+KEPT_KEY = "secret.key"
 
 
 class ConfigurationError(Exception):
@@ -118,9 +118,9 @@ def _cipher(settings: Settings) -> Cipher:
     try:
         return Cipher(_secret_keys(settings))
     except ValueError:
-        place = "RAPPORT_SECRET_KEY" if settings.secret_key else str(settings.data_dir / SECRET_KEY_FILE)
+        place = "RAPPORT_SECRET_KEY" if settings.secret_key else str(settings.data_dir / KEPT_KEY)
         raise ConfigurationError(
-            f"{place} does not hold a usable key: each is base64 of 32 bytes, as `openssl rand -base64 32` makes."
+            f"{place} holds no usable key: each is base64 of 32 bytes, as `openssl rand -base64 32` makes."
         ) from None
 
 
@@ -132,4 +132,4 @@ def _secret_keys(settings: Settings) -> list[str]:
             "RAPPORT_SECRET_KEY is missing: it encrypts stored secrets, so every process needs the same. "
             "Make one with `openssl rand -base64 32`."
         )
-    return [kept_key(settings.data_dir / SECRET_KEY_FILE)]
+    return [kept_key(settings.data_dir / KEPT_KEY)]

@@ -1,0 +1,146 @@
+"""The command line: `rapport --help`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.commands import contract, database, doctor, serving, tenant_output
+from app.commands.console import EXPECTED, explain
+
+app = typer.Typer(
+    name="rapport",
+    help="Rapport, a customer-relationship API. Settings come from RAPPORT_… variables or a .env file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+workspaces = typer.Typer(
+    help="Workspaces: the tenants, each with its own contacts and keys.", no_args_is_help=True
+)
+keys = typer.Typer(help="API keys of a workspace.", no_args_is_help=True)
+app.add_typer(workspaces, name="workspace")
+app.add_typer(keys, name="key")
+
+Workspace = Annotated[UUID, typer.Option("--workspace", help="Id of the workspace.", metavar="ID")]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON for programs.")]
+
+RUNNING, DATA, CHECKING = "Running", "Data", "Checking"
+
+
+def main() -> None:
+    """The entry point: what is expected to go wrong is told in a line, with exit code 1."""
+    try:
+        app()
+    except EXPECTED as error:
+        explanation = explain(error)
+        if explanation is None:
+            raise
+        typer.echo(f"rapport: {explanation}", err=True)
+        sys.exit(1)
+
+
+@app.command(rich_help_panel=RUNNING)
+def serve(
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Leave background jobs to `rapport worker`.")
+    ] = False,
+) -> None:
+    """Serves the API, its docs and the background jobs.
+
+    Without RAPPORT_DATABASE_URL it starts an embedded PostgreSQL under RAPPORT_DATA_DIR, migrates it, and on
+    the first start makes a workspace and shows its API key once. Another database has to be migrated first.
+    """
+    serving.serve(with_worker=not no_worker)
+
+
+@app.command(rich_help_panel=RUNNING)
+def worker() -> None:
+    """Runs background jobs only. Any number of workers may run against one database."""
+    serving.work()
+
+
+@app.command(rich_help_panel=RUNNING)
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 when migrations are missing.")
+    ] = False,
+) -> None:
+    """Brings the database up to date, as its owner (RAPPORT_DATABASE_OWNER_URL)."""
+    database.check() if check else database.migrate()
+
+
+@workspaces.command("create")
+def create_workspace(
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    currency: Annotated[
+        str, typer.Option(help="ISO 4217 code of every amount in it; stays for ever.")
+    ] = "USD",
+    timezone: Annotated[str, typer.Option(help="IANA zone that decides where a day ends.")] = "UTC",
+    as_json: AsJson = False,
+) -> None:
+    """Makes a workspace and a key that may do everything in it. The key is shown this once."""
+    tenant_output.create_workspace(name, currency, timezone, as_json=as_json)
+
+
+@workspaces.command("list")
+def list_workspaces(as_json: AsJson = False) -> None:
+    """Lists every workspace; only the owner of the database can."""
+    tenant_output.list_workspaces(as_json=as_json)
+
+
+@keys.command("create")
+def create_key(
+    workspace: Workspace,
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            help="What it may do, for example contacts:write; repeat for more. `admin` is everything."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "made on the command line",
+    expires: Annotated[
+        str | None, typer.Option(help="When it stops working: 2027-01-31 or 2027-01-31T12:00:00Z.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Makes an API key. It is shown this once."""
+    tenant_output.create_key(workspace, scope, name, expires, as_json=as_json)
+
+
+@keys.command("list")
+def list_keys(workspace: Workspace, as_json: AsJson = False) -> None:
+    """Lists the keys of a workspace, without the keys themselves."""
+    tenant_output.list_keys(workspace, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[UUID, typer.Argument(help="Id of the key, as `rapport key list` shows it.")],
+    workspace: Workspace,
+) -> None:
+    """Ends a key. Running servers refuse it within two seconds."""
+    tenant_output.revoke_key(workspace, key)
+
+
+@app.command(rich_help_panel=CHECKING)
+def openapi(
+    write: Annotated[Path | None, typer.Option(help="Write it to this file.", dir_okay=False)] = None,
+    check: Annotated[bool, typer.Option("--check", help="Compare it with openapi.yaml.")] = False,
+) -> None:
+    """Prints the OpenAPI contract of this version as YAML."""
+    if check:
+        contract.check(Path("openapi.yaml"))
+    elif write is not None:
+        contract.write(write)
+    else:
+        typer.echo(contract.document(), nl=False)
+
+
+@app.command("doctor", rich_help_panel=CHECKING)
+def examine() -> None:
+    """Says in one line per check what is well and what is not, and what to do about it."""
+    doctor.examine()

@@ -7,9 +7,10 @@ from app.kit.idempotency import PURGE_JOB, purge
 from app.kit.jobs import Handler, Job, Sweep
 from app.kit.outbox import RELAY_JOB, Consumer, EventType, Relay
 from app.kit.resources import Resources
+from app.touchpoints import events as touchpoints
 from app.workspaces import events as workspaces
 
-EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL,)
+EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL)
 
 CONSUMERS: tuple[Consumer, ...] = ()
 

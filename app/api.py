@@ -1,7 +1,8 @@
 """The one list of routers."""
 
 from app.contacts.router import router as contacts
+from app.profile.router import router as profile
 from app.touchpoints.router import router as touchpoints
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints)
+ROUTERS = (workspaces, contacts, touchpoints, profile)

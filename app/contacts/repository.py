@@ -147,7 +147,10 @@ class ContactRepository:
         return {row.id: row for row in (await self._session.execute(statement)).scalars()}
 
     async def existing(self, ids: Iterable[UUID]) -> set[UUID]:
-        rows = await self._unit.connection.fetch(_EXISTING, self._workspace_id, list(ids))
+        wanted = list(ids)
+        if not wanted:
+            return set()
+        rows = await self._unit.connection.fetch(_EXISTING, self._workspace_id, wanted)
         return {row["id"] for row in rows}
 
     async def page(
@@ -199,7 +202,9 @@ class ContactRepository:
         await self._unit.connection.execute(_FORGET, self._workspace_id, list(ids))
 
     async def add_stats(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Adds to the statistics: arrays of id, touchpoints, last at, purchases, revenue, first and last purchase."""
+        """Adds to the statistics: arrays of id, touchpoints, last at, purchases, revenue, first and last
+        purchase, in the order of the ids.
+        """
         await self._unit.connection.execute(_ADD_STATS, self._workspace_id, *columns)
 
     async def replace_stats(self, columns: Sequence[Sequence[Any]]) -> None:
@@ -258,8 +263,11 @@ _LOCK = "SELECT id FROM contacts WHERE workspace_id = $1 AND id = ANY ($2) ORDER
 _HOLDERS = """
     SELECT held.kind, held.source, held.value, held.contact_id
     FROM unnest($2::text[], $3::text[], $4::text[]) AS wanted (kind, source, value)
-    JOIN contact_identities AS held ON held.workspace_id = $1 AND held.kind = wanted.kind
-        AND held.source = wanted.source AND held.value = wanted.value
+    CROSS JOIN LATERAL (
+        SELECT kind, source, value, contact_id FROM contact_identities
+        WHERE workspace_id = $1 AND kind = wanted.kind AND source = wanted.source AND value = wanted.value
+        LIMIT 1
+    ) AS held
 """
 
 _CLAIM = """
@@ -279,18 +287,17 @@ _RELEASE = """
 
 _FORGET = "DELETE FROM contacts WHERE workspace_id = $1 AND id = ANY ($2)"
 
-# Locking first, and in the order of the ids, keeps two batches over the same contacts from a deadlock.
+# Locking first, and in the order of the ids as they come in, keeps two batches over the same contacts from a
+# deadlock. LATERAL: without statistics the planner would read the whole workspace for a join.
 _DELTAS = """
     WITH delta AS MATERIALIZED (
         SELECT contact.id, d.touchpoints, d.last_at, d.purchases, d.revenue, d.first_purchase, d.last_purchase
-        FROM contacts AS contact
-        JOIN unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::int[], $6::numeric[],
+        FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::int[], $6::numeric[],
                     $7::timestamptz[], $8::timestamptz[])
              AS d (id, touchpoints, last_at, purchases, revenue, first_purchase, last_purchase)
-             ON d.id = contact.id
-        WHERE contact.workspace_id = $1
-        ORDER BY contact.id
-        FOR NO KEY UPDATE OF contact
+        CROSS JOIN LATERAL (
+            SELECT id FROM contacts WHERE workspace_id = $1 AND id = d.id FOR NO KEY UPDATE
+        ) AS contact
     )
 """
 

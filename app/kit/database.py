@@ -219,5 +219,5 @@ async def _rollback(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
     try:
         if not driver.is_closed():
             await asyncio.wait_for(driver.execute("ROLLBACK"), 2)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         driver.terminate()

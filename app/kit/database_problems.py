@@ -73,7 +73,12 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def _is_closed_connection(error: Exception) -> bool:
-    """The driver says so in words only ("connection is closed", "pool is closing")."""
+    """The driver says so in words only ("connection is closed", "pool is closing").
+
+    Its internal error means an answer in mid-protocol: nobody shares a connection here, so the server died.
+    """
+    if isinstance(error, asyncpg.InternalClientError):
+        return True
     return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
 
 

@@ -57,6 +57,6 @@ def _columns(stats: Mapping[UUID, Stats]) -> list[list[object]]:
             each.first_purchase_at,
             each.last_purchase_at,
         )
-        for contact_id, each in stats.items()
+        for contact_id, each in sorted(stats.items())
     ]
     return [list(column) for column in zip(*rows, strict=True)]

@@ -15,7 +15,7 @@ from app.kit.auth import KeyRing
 from app.kit.body_guard import JSON_TYPES
 from app.kit.calls import Services
 from app.kit.docs import install_docs
-from app.kit.guards import guards
+from app.kit.guards import MethodGuard, guards
 from app.kit.health import install_health, process_registry
 from app.kit.openapi import install_openapi
 from app.kit.rate_limit import RateLimiter
@@ -23,7 +23,7 @@ from app.kit.resources import Resources
 from app.kit.web import install_problem_handlers
 from app.settings import Settings
 from app.subscriptions import EVENT_TYPES
-from app.worker import build_runner, run_worker
+from app.worker import Worker
 
 EXPOSED_HEADERS = [
     "ETag",
@@ -66,7 +66,7 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        middleware=[*_guards(settings, registry), *_cors(settings.cors_origins)],
+        middleware=[*_guards(settings, registry), *_cors(settings.cors_origins), Middleware(MethodGuard)],
     )
     app.state.services = Services(
         resources=resources,
@@ -86,14 +86,15 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
 def begin_stop(app: FastAPI) -> None:
     """Turns readiness off and takes no new job, while requests and jobs in flight go on."""
     app.state.ready = False
-    app.state.runner.stop()
+    if app.state.worker is not None:
+        app.state.worker.stop()
 
 
 def _lifespan(resources: Resources, *, with_worker: bool) -> Lifespan:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.runner = build_runner(resources)
-        working = asyncio.create_task(run_worker(app.state.runner, resources)) if with_worker else None
+        worker = app.state.worker = Worker.beside(resources) if with_worker else None
+        working = asyncio.create_task(worker.run()) if worker else None
         app.state.ready = True
         try:
             yield

@@ -18,6 +18,7 @@ from app.kit.batches import field_errors
 from app.kit.database_problems import DATABASE_ERRORS, problem_of
 from app.kit.embedded import EmbeddedError
 from app.kit.errors import FieldError, InternalError, Problem
+from app.kit.logs import configure_logs
 from app.kit.resources import (
     ConfigurationError,
     DatabaseAddress,
@@ -120,6 +121,7 @@ async def revision_of(address: DatabaseAddress) -> str | None:
 def run(work: Callable[[Resources], Awaitable[Result]], *, settings: Settings | None = None) -> Result:
     """Runs `work` on a ready database."""
     settings = settings or read_settings()
+    configure_logs(settings.log_format, "warning")
     with ready_database(settings) as address:
         return uvloop.run(_run(work, settings, address))
 

@@ -20,7 +20,7 @@ from app.kit.logs import configure_logs
 from app.kit.resources import DatabaseAddress, open_resources
 from app.main import begin_stop, create_app
 from app.settings import Settings
-from app.worker import build_runner, run_worker
+from app.worker import Worker
 from app.workspaces.schemas import WorkspaceCreate
 
 FIRST_WORKSPACE = "My workspace"
@@ -124,12 +124,10 @@ Made the workspace "{FIRST_WORKSPACE}" and a key to it, which is shown this once
 
 
 async def _work(settings: Settings, address: DatabaseAddress) -> None:
-    resources = open_resources(settings, address)
-    runner = build_runner(resources)
-    with _on_signals(runner.stop):
+    worker = Worker(settings, address)
+    with _on_signals(worker.stop):
         say("Rapport works on background jobs")
-        await run_worker(runner, resources)
-    await resources.close()
+        await worker.run()
 
 
 @contextlib.contextmanager

@@ -60,6 +60,14 @@ async def list_workspaces(address: DatabaseAddress) -> list[dict[str, Any]]:
     return [{**row, "id": str(row["id"])} for row in rows]
 
 
+async def only_workspace(address: DatabaseAddress) -> UUID:
+    """The workspace of a database that has one. Raises `Failure` when it has none or several."""
+    found = await list_workspaces(address)
+    if len(found) != 1:
+        raise Failure(f"There are {len(found)} workspaces: say which by --workspace.")
+    return UUID(found[0]["id"])
+
+
 async def create_key(resources: Resources, workspace_id: UUID, new: ApiKeyCreate) -> CreatedApiKey:
     """Makes a key. Raises `Failure` when there is no such workspace."""
     async with workspace_unit(resources, workspace_id) as unit:

@@ -11,16 +11,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import asyncpg
 import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+from pgqueuer.domain.errors import FailingListenerError
 from pgqueuer.models import Job as QueuedJob
 
 from app.kit.database import Database, Unit
 
 log = structlog.get_logger()
+
+CONNECTION_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    FailingListenerError,
+)
 
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
 
@@ -98,6 +108,8 @@ class JobRunner:
         self.sweeps = tuple(sweeps)
         self.sweep_seconds = sweep_seconds
         self._queue: PgQueuer | None = None
+        self._waiting: set[Job] = set()
+        self._turns: WeakValueDictionary[Job, asyncio.Lock] = WeakValueDictionary()
         self.stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -113,7 +125,7 @@ class JobRunner:
             while not self.stopping.is_set():
                 try:
                     await self._run_queue(pool_factory)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                except CONNECTION_LOST as error:
                     log.warning("worker.database_away", error=type(error).__name__)
                 await self._pause(1)
         finally:
@@ -136,7 +148,7 @@ class JobRunner:
         try:
             self._queue = PgQueuer.from_asyncpg_pool(pool)
             for name, handler in self.handlers.items():
-                self._queue.entrypoint(name)(_entrypoint(name, handler))
+                self._queue.entrypoint(name)(self._entrypoint(name, handler))
             if self.stopping.is_set():
                 return
             await self._queue.run(
@@ -162,11 +174,28 @@ class JobRunner:
         except TimeoutError:
             return
 
+    def _entrypoint(self, name: str, handler: Handler) -> Callable[[QueuedJob], Awaitable[None]]:
+        async def run(queued: QueuedJob) -> None:
+            job = Job.read(name, queued.payload)
+            with structlog.contextvars.bound_contextvars(job=name, workspace_id=str(job.workspace_id)):
+                await self._in_turn(job, handler)
 
-def _entrypoint(name: str, handler: Handler) -> Callable[[QueuedJob], Awaitable[None]]:
-    async def run(queued: QueuedJob) -> None:
-        job = Job.read(name, queued.payload)
-        with structlog.contextvars.bound_contextvars(job=name, workspace_id=str(job.workspace_id)):
+        return run
+
+    async def _in_turn(self, job: Job, handler: Handler) -> None:
+        """Equal jobs would only wait for each other's locks, each on a connection: here they take turns.
+
+        While one waits another is not needed: whatever that was for, the first will see when it begins.
+        """
+        if job in self._waiting:
+            return
+        turn = self._turns.setdefault(job, asyncio.Lock())
+        self._waiting.add(job)
+        try:
+            await turn.acquire()
+        finally:
+            self._waiting.discard(job)
+        try:
             await handler(job)
-
-    return run
+        finally:
+            turn.release()

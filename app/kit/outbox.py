@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 RELAY_JOB = "events.relay"
 BATCH = 500
+NUMBERED_AT_ONCE = 5_000
 
 
 class EventRow(Base):
@@ -160,6 +161,7 @@ _NUMBER = """
     WITH fresh AS (
         SELECT id, row_number() OVER (ORDER BY xid, id) AS place
         FROM events WHERE workspace_id = $1 AND sequence IS NULL
+        ORDER BY xid, id LIMIT $3
     ), numbered AS (
         UPDATE events SET sequence = $2 + fresh.place
         FROM fresh WHERE events.workspace_id = $1 AND events.id = fresh.id
@@ -167,7 +169,7 @@ _NUMBER = """
     )
     UPDATE event_streams
     SET last_sequence = coalesce((SELECT max(sequence) FROM numbered), last_sequence)
-    WHERE workspace_id = $1
+    WHERE workspace_id = $1 RETURNING last_sequence
 """
 
 # Every consumer has its cursor from the first event on: one that fails at once must be seen to be behind.
@@ -208,17 +210,23 @@ class Relay:
 
     async def run(self, job: Job) -> None:
         """Brings every consumer up to date. One that fails is logged and tried again by the sweeper."""
-        async with self.database.unit(job.workspace_id) as unit:
-            last = await unit.connection.fetchval(_LOCK_STREAM, job.workspace_id)
-            await unit.connection.execute(_NUMBER, job.workspace_id, last)
-            names = [consumer.name for consumer in self.consumers]
-            await unit.connection.execute(_ENSURE_CURSORS, job.workspace_id, names)
+        while await self._number(job.workspace_id):
+            pass
         for consumer in self.consumers:
             try:
                 while await self._advance(job.workspace_id, consumer):
                     pass
             except Exception:
                 log.exception("events.consumer_failed", consumer=consumer.name)
+
+    async def _number(self, workspace_id: UUID) -> bool:
+        """Numbers a portion of the new events; says whether more may follow."""
+        async with self.database.unit(workspace_id) as unit:
+            last = await unit.connection.fetchval(_LOCK_STREAM, workspace_id)
+            end = await unit.connection.fetchval(_NUMBER, workspace_id, last, NUMBERED_AT_ONCE)
+            names = [consumer.name for consumer in self.consumers]
+            await unit.connection.execute(_ENSURE_CURSORS, workspace_id, names)
+        return bool(end - last == NUMBERED_AT_ONCE)
 
     async def _advance(self, workspace_id: UUID, consumer: Consumer) -> bool:
         """Hands over one batch; says whether more may follow."""

@@ -96,6 +96,7 @@ def open_resources(
     *,
     clock: Clock | None = None,
     statement_seconds: float = 15,
+    wait_seconds: float = 5,
 ) -> Resources:
     """Opens nothing yet: connections are made when they are first needed."""
     return Resources(
@@ -106,6 +107,7 @@ def open_resources(
             pool_size=settings.database_pool_size,
             role=address.role,
             statement_seconds=statement_seconds,
+            wait_seconds=wait_seconds,
             clock=clock or SystemClock(),
             before_commit=(flush_events, flush_jobs),
         ),

@@ -56,10 +56,16 @@ def make_endpoints() -> None:
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_webhook_endpoints_workspace_id_workspaces"
         ),
-        sa.CheckConstraint("status IN ('enabled', 'failing', 'disabled')", name="ck_webhook_endpoints_status"),
-        sa.CheckConstraint("(status = 'disabled') = (disabled_at IS NOT NULL)", name="ck_webhook_endpoints_disabled"),
+        sa.CheckConstraint(
+            "status IN ('enabled', 'failing', 'disabled')", name="ck_webhook_endpoints_status"
+        ),
+        sa.CheckConstraint(
+            "(status = 'disabled') = (disabled_at IS NOT NULL)", name="ck_webhook_endpoints_disabled"
+        ),
     )
-    op.create_index("ix_webhook_endpoints_created_at", "webhook_endpoints", ["workspace_id", "created_at", "id"])
+    op.create_index(
+        "ix_webhook_endpoints_created_at", "webhook_endpoints", ["workspace_id", "created_at", "id"]
+    )
     protect("webhook_endpoints")
 
 
@@ -84,9 +90,13 @@ def make_deliveries() -> None:
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("finished_at", INSTANT),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_webhook_deliveries"),
-        sa.CheckConstraint("status IN ('pending', 'succeeded', 'failed')", name="ck_webhook_deliveries_status"),
+        sa.CheckConstraint(
+            "status IN ('pending', 'succeeded', 'failed')", name="ck_webhook_deliveries_status"
+        ),
         sa.CheckConstraint("(status = 'pending') = (due_at IS NOT NULL)", name="ck_webhook_deliveries_due"),
-        sa.CheckConstraint("(lease_token IS NULL) = (claimed_at IS NULL)", name="ck_webhook_deliveries_lease"),
+        sa.CheckConstraint(
+            "(lease_token IS NULL) = (claimed_at IS NULL)", name="ck_webhook_deliveries_lease"
+        ),
     )
     op.create_index(
         "ix_webhook_deliveries_due",

@@ -3,6 +3,7 @@
 from app.contacts.router import router as contacts
 from app.profile.router import router as profile
 from app.touchpoints.router import router as touchpoints
+from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, profile)
+ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks)

@@ -8,11 +8,14 @@ from app.kit.jobs import Handler, Job, Sweep
 from app.kit.outbox import RELAY_JOB, Consumer, EventType, Relay
 from app.kit.resources import Resources
 from app.touchpoints import events as touchpoints
+from app.webhooks import events as webhooks
+from app.webhooks import handlers as webhook_handlers
+from app.webhooks import jobs as webhook_jobs
 from app.workspaces import events as workspaces
 
-EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL)
+EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL, *webhooks.ALL)
 
-CONSUMERS: tuple[Consumer, ...] = ()
+CONSUMERS: tuple[Consumer, ...] = (webhook_handlers.FAN_OUT,)
 
 Work = Callable[[Resources, Job], Awaitable[None]]
 
@@ -29,11 +32,13 @@ async def purge_idempotency_keys(resources: Resources, job: Job) -> None:
 JOBS: dict[str, Work] = {
     RELAY_JOB: relay,
     PURGE_JOB: purge_idempotency_keys,
+    **webhook_jobs.JOBS,
 }
 
 SWEEPS: tuple[Sweep, ...] = (
     Sweep(RELAY_JOB, "due_relays"),
     Sweep(PURGE_JOB, "due_idempotency_purges"),
+    *webhook_jobs.SWEEPS,
 )
 
 

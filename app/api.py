@@ -1,9 +1,10 @@
 """The one list of routers."""
 
 from app.contacts.router import router as contacts
+from app.intake.router import router as intake
 from app.profile.router import router as profile
 from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks)
+ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks, intake)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from app.contacts import events as contacts
+from app.intake import jobs as intake_jobs
 from app.kit.idempotency import PURGE_JOB, purge
 from app.kit.jobs import Handler, Job, Sweep
 from app.kit.outbox import RELAY_JOB, Consumer, EventType, Relay
@@ -33,12 +34,14 @@ JOBS: dict[str, Work] = {
     RELAY_JOB: relay,
     PURGE_JOB: purge_idempotency_keys,
     **webhook_jobs.JOBS,
+    **intake_jobs.JOBS,
 }
 
 SWEEPS: tuple[Sweep, ...] = (
     Sweep(RELAY_JOB, "due_relays"),
     Sweep(PURGE_JOB, "due_idempotency_purges"),
     *webhook_jobs.SWEEPS,
+    *intake_jobs.SWEEPS,
 )
 
 

@@ -7,9 +7,8 @@ from uuid import UUID
 
 import typer
 
-from app.commands import contract, database, demo, doctor, importing, serving, tenant_output
+from app.commands import contract, database, demo, doctor, importing, options, serving, tenant_output
 from app.commands.console import EXPECTED, explain
-from app.commands.spreadsheet import FIELDS
 
 app = typer.Typer(
     name="rapport",
@@ -139,42 +138,19 @@ def fill_demo(as_json: AsJson = False) -> None:
 
 @app.command("import-touchpoints", rich_help_panel=DATA)
 def import_touchpoints(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header line.", exists=True, dir_okay=False)],
-    columns: Annotated[
-        list[str],
-        typer.Option("--map", help=f"FIELD=COLUMN; repeat for more. Fields: {', '.join(FIELDS)}."),
-    ],
-    workspace: Annotated[
-        UUID | None, typer.Option(metavar="ID", help="The workspace; not needed where there is only one.")
-    ] = None,
-    source: Annotated[
-        str, typer.Option(help="The system that the contact ids and row ids are of.")
-    ] = "spreadsheet",
-    kind: Annotated[
-        str | None, typer.Option(help="What every row is (or one whose kind is empty), for example purchase.")
-    ] = None,
-    kind_map: Annotated[
-        list[str],
-        typer.Option(help="CELL=KIND: what a cell of the kind column means, for example Verkauf=purchase."),
-    ] = [],  # noqa: B006  (typer reads it and nobody changes it)
-    channel: Annotated[str, typer.Option(help="The channel of rows that name none.")] = "other",
-    date_format: Annotated[
-        str | None, typer.Option(help="How dates are written, for example %d.%m.%Y; ISO 8601 if absent.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="IANA zone of times without an offset; the workspace's if absent.")
-    ] = None,
-    decimal_comma: Annotated[
-        bool, typer.Option("--decimal-comma", help="Values are written like 1.234,56.")
-    ] = False,
-    delimiter: Annotated[
-        str | None, typer.Option(help="What stands between cells; told from the header if absent.")
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Of the file, for example cp1252.")] = "utf-8-sig",
-    errors: Annotated[
-        Path | None,
-        typer.Option(help="Write rejected rows with their reasons to this CSV file.", dir_okay=False),
-    ] = None,
+    file: options.File,
+    columns: options.Columns,
+    workspace: options.OnlyWorkspace = None,
+    source: options.Source = "spreadsheet",
+    kind: options.Kind = None,
+    kind_map: options.KindMap = None,
+    channel: options.Channel = "other",
+    date_format: options.DateFormat = None,
+    timezone: options.Zone = None,
+    decimal_comma: options.DecimalComma = False,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = "utf-8-sig",
+    errors: options.Errors = None,
     as_json: AsJson = False,
 ) -> None:
     """Imports a spreadsheet of touchpoints, such as orders. Importing it twice changes nothing.
@@ -183,24 +159,22 @@ def import_touchpoints(
     nobody has it. Without a column mapped to external_id a row is known by its content. Rejected rows are
     said on standard error with line and reason, the others are imported, and the exit code is then 1.
     """
-    importing.import_touchpoints(
-        importing.Wishes(
-            file=file,
-            workspace_id=workspace,
-            columns=columns,
-            source=source,
-            kind=kind,
-            kinds=kind_map,
-            channel=channel,
-            date_format=date_format,
-            timezone=timezone,
-            decimal_comma=decimal_comma,
-            delimiter=delimiter,
-            encoding=encoding,
-            errors=errors,
-        ),
-        as_json=as_json,
+    wishes = importing.Wishes(
+        file=file,
+        workspace_id=workspace,
+        columns=columns,
+        source=source,
+        kind=kind,
+        kinds=kind_map or [],
+        channel=channel,
+        date_format=date_format,
+        timezone=timezone,
+        decimal_comma=decimal_comma,
+        delimiter=delimiter,
+        encoding=encoding,
+        errors=errors,
     )
+    importing.import_touchpoints(wishes, as_json=as_json)
 
 
 @app.command(rich_help_panel=CHECKING)

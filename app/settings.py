@@ -1,5 +1,6 @@
 """Every knob of Rapport, typed; environment variables with the prefix `RAPPORT_`, or a `.env` file."""
 
+import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
@@ -7,11 +8,13 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PREFIX = "RAPPORT_"
+
 
 class Settings(BaseSettings):
     """Read once by `main`, `worker` and `cli`; everything below gets values handed in."""
 
-    model_config = SettingsConfigDict(env_prefix="RAPPORT_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore")
 
     data_dir: Path = Field(
         default=Path("./.rapport"), description="Where the embedded PostgreSQL and its secret key live."
@@ -21,12 +24,13 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         default=None,
-        description="`postgresql+asyncpg://…` of any PostgreSQL 15 or newer; without it the embedded server starts.",
+        description="`postgresql+asyncpg://…` of any PostgreSQL 15 or newer; without it the embedded server "
+        "starts.",
     )
     database_owner_url: SecretStr | None = Field(
         default=None,
-        description="Owner role for migrations. Without it, migrations use `RAPPORT_DATABASE_URL` and the app "
-        "switches to the role `rapport_app`.",
+        description="The same database as its owner, for migrations and `rapport workspace list`. Without it "
+        "`RAPPORT_DATABASE_URL` is used, and whoever logs in as the owner works as the role `rapport_app`.",
     )
     database_pool_size: int = Field(default=10, ge=2, le=200, description="Connections per process.")
     secret_key: SecretStr | None = Field(
@@ -38,8 +42,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     public_url: str = Field(default="", description="Address under which others reach the API, for links.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level.")
-    cors_origins: list[str] = Field(default=[], description="Origins that browsers may call from, a JSON list.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level."
+    )
+    cors_origins: list[str] = Field(
+        default=[], description="Origins that browsers may call from, a JSON list."
+    )
     outbound_allowed_networks: list[IPv4Network | IPv6Network] = Field(
         default=[], description="CIDRs that webhooks may reach although private, over http too, a JSON list."
     )
@@ -65,3 +73,9 @@ class Settings(BaseSettings):
         if not value.startswith("postgresql+asyncpg://"):
             raise ValueError("must start with postgresql+asyncpg://")
         return url
+
+
+def unknown_variables() -> list[str]:
+    """Variables of the environment that look like settings and mean nothing, such as misspelt ones."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)

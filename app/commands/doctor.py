@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -11,6 +10,7 @@ import uvloop
 
 from app.commands.console import EXPECTED, Failure, connected, explain, is_embedded, place, read_settings
 from app.kit import migrations
+from app.kit.clock import SystemClock
 from app.kit.embedded import EmbeddedError, find_binaries
 from app.kit.resources import (
     KEPT_KEY,
@@ -20,7 +20,7 @@ from app.kit.resources import (
     database_address,
     open_resources,
 )
-from app.settings import Settings
+from app.settings import Settings, unknown_variables
 
 OLDEST_MAJOR = 15
 MOST_WAIT_SECONDS = 60
@@ -70,9 +70,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def _settings() -> Finding:
-    known = {f"RAPPORT_{name.upper()}" for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith("RAPPORT_") and name not in known)
-    if unknown:
+    if unknown := unknown_variables():
         return Finding("settings", False, f"{', '.join(unknown)} mean nothing", "see the README's table")
     return Finding("settings", True, "all of them make sense")
 
@@ -186,9 +184,10 @@ async def _backlog(connection: Any) -> Finding:
 
 
 async def _clock(connection: Any) -> Finding:
-    before = datetime.now(UTC)
+    clock = SystemClock()
+    before = clock.now()
     theirs = await connection.fetchval("SELECT clock_timestamp()")
-    ours = before + (datetime.now(UTC) - before) / 2
+    ours = before + (clock.now() - before) / 2
     skew = abs((theirs - ours).total_seconds())
     detail = f"{skew:.1f} s apart from the database's"
     return Finding("clock", skew <= MOST_SKEW_SECONDS, detail, "synchronise the clocks of both machines")

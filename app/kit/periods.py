@@ -52,7 +52,7 @@ def previous_period(period: Period, grain: Grain) -> Period:
 
 
 def periods_between(start: date, end: date, grain: Grain) -> Iterator[Period]:
-    """Every period with at least one day in the half-open [start, end), oldest first; none when it is empty."""
+    """Every period with at least one day in the half-open [start, end), oldest first."""
     while start < end:
         period = period_of(start, grain)
         yield period

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.kit.database import MONEY, Base
 from app.kit.personal_data import NOT_PERSONAL, personal
 
-
 LifecycleStage = Literal["lead", "prospect", "customer", "advocate", "churned"]
 
 

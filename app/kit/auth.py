@@ -40,7 +40,9 @@ class Caller:
         """`admin` includes every scope, and `x:write` includes `x:read`."""
         noun, _, verb = scope.partition(":")
         return (
-            scope in self.scopes or ADMIN in self.scopes or (verb == "read" and f"{noun}:write" in self.scopes)
+            scope in self.scopes
+            or ADMIN in self.scopes
+            or (verb == "read" and f"{noun}:write" in self.scopes)
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
     """The parent of every table. Text, instants, JSON and money-like numbers have one SQL type each."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text(),
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB(),
@@ -215,7 +215,7 @@ def _begin(workspace_id: UUID, read_only: bool) -> str:
 
 
 async def _rollback(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Best effort: a connection that cannot roll back is thrown away by the pool, and PostgreSQL rolls back."""
+    """Best effort: a connection that cannot roll back is thrown away, and PostgreSQL rolls back."""
     try:
         if not driver.is_closed():
             await asyncio.wait_for(driver.execute("ROLLBACK"), 2)

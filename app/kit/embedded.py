@@ -240,7 +240,8 @@ class _Hold:
 
 def _is_anyone_left(holders: Path) -> bool:
     """Whether a living process holds the server. Clears away what dead ones left."""
-    return any([_is_held(path) for path in holders.iterdir()])
+    held = [_is_held(path) for path in holders.iterdir()]
+    return any(held)
 
 
 def _is_held(path: Path) -> bool:

@@ -114,7 +114,7 @@ def _helper(identity: Identity, action: Action, arguments: Command) -> list[str]
     return [sys.executable, "-I", "-S", __file__, action, *whom, *map(str, arguments)]
 
 
-def _main(action: str, uid: str, gid: str, where: str, *arguments: str) -> int:
+def _main(action: str, uid: str, gid: str, where: str, *arguments: str) -> int:  # noqa: RET503 - execv
     _become(Identity(int(uid), int(gid), where == "namespace"))
     if action == "reach":
         return 0 if all(os.access(path, os.X_OK) for path in arguments) else 1

@@ -14,7 +14,7 @@ MOST_ERRORS = 20
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong place in a request: a JSON pointer (`/emails/0/address`), or `?name` for a query parameter."""
+    """One wrong place in a request: a JSON pointer such as `/emails/0/address`, or `?name` in the query."""
 
     pointer: str
     detail: str

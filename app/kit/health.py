@@ -1,4 +1,4 @@
-"""`/healthz` for whoever restarts the process, `/readyz` for whoever sends it traffic, `/metrics` for Prometheus."""
+"""`/healthz` for who restarts the process, `/readyz` for who sends it traffic, `/metrics` for Prometheus."""
 
 import asyncio
 from typing import Literal

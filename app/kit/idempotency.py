@@ -87,7 +87,9 @@ class IdempotentRequest:
         """Raises `Invalid` for a key that is empty, longer than 255 characters or not printable ASCII."""
         bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
         if not 0 < len(bare) <= LONGEST or not (bare.isascii() and bare.isprintable()):
-            raise Invalid.at("Idempotency-Key", f"must be 1 to {LONGEST} printable ASCII characters", "bad_key")
+            raise Invalid.at(
+                "Idempotency-Key", f"must be 1 to {LONGEST} printable ASCII characters", "bad_key"
+            )
         digest = hashlib.sha256(query.encode() + b"\x00" + _canonical(body)).digest()
         return cls(f"{method} {path}", bare, digest, cipher)
 

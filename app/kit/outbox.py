@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import BaseModel
-from sqlalchemy import BigInteger, Index, PrimaryKeyConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.database import Base, Database, Unit
@@ -36,6 +36,7 @@ class EventRow(Base):
     __tablename__ = "events"
     __table_args__ = (
         PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
         Index("ix_events_unnumbered", "workspace_id", postgresql_where=text("sequence IS NULL")),
         Index("uq_events_sequence", "workspace_id", "sequence", unique=True),
         Index("ix_events_subject", "workspace_id", "subject_id"),

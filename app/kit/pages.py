@@ -37,7 +37,9 @@ class PageBody(BaseModel):
 
     limit: int = Field(default=DEFAULT_ROWS, ge=1, le=MOST_ROWS, description="How many rows a page may have.")
     cursor: str | None = Field(
-        default=None, max_length=2000, description="`next_cursor` of the page before; only for the same query."
+        default=None,
+        max_length=2000,
+        description="`next_cursor` of the page before; only for the same query.",
     )
 
 
@@ -76,7 +78,9 @@ class Sorting:
         key = self.keys.get(text.removeprefix("-"))
         if key is None:
             known = ", ".join(self.keys)
-            raise Invalid.at(pointer, f"must be one of {known}, with - before it for descending", "unknown_sort")
+            raise Invalid.at(
+                pointer, f"must be one of {known}, with - before it for descending", "unknown_sort"
+            )
         return Order(text, key, self.id_column, descending=text.startswith("-"))
 
 
@@ -146,7 +150,9 @@ class PageRequest:
         except (ValueError, TypeError, AttributeError, InvalidOperation, OverflowError):
             raise Invalid.at(self.pointer, "is not a cursor of this list", "invalid_cursor") from None
         if fingerprint != self._fingerprint():
-            raise Invalid.at(self.pointer, "belongs to another query: start again without it", "invalid_cursor")
+            raise Invalid.at(
+                self.pointer, "belongs to another query: start again without it", "invalid_cursor"
+            )
         return position
 
     def _fingerprint(self) -> str:

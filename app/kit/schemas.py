@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     Strict,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
@@ -52,7 +53,9 @@ class Page(Output, Generic[Item]):
     """One page of a list. `next_cursor` is null on the last page."""
 
     items: list[Item] = Field(description="The rows of this page.")
-    next_cursor: str | None = Field(description="Hand it back as `cursor` for the next page; null at the end.")
+    next_cursor: str | None = Field(
+        description="Hand it back as `cursor` for the next page; null at the end."
+    )
 
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -62,7 +65,9 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 def _instant_text(value: object) -> object:
     """Pydantic would also read Unix times, digits in quotes and dates without a clock time."""
     if isinstance(value, str) and not _INSTANT.fullmatch(value):
-        raise PydanticCustomError("instant", "must be an RFC 3339 instant with an offset, such as 2026-01-31T09:00:00Z")
+        raise PydanticCustomError(
+            "instant", "must be an RFC 3339 instant with an offset, such as 2026-01-31T09:00:00Z"
+        )
     return _no_number(value)
 
 
@@ -91,10 +96,24 @@ def _day_in_range(day: date) -> date:
     return day
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_instant_text), AfterValidator(_instant_in_range)]
+_YEAR = "(19|20|21)[0-9]{2}"
+_DATE = f"{_YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_instant_text),
+    AfterValidator(_instant_in_range),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_DATE}[Tt]{_TIME}$"}),
+]
 """An instant in a request: RFC 3339 with an offset, 1900 to 2200, turned to UTC."""
 
-Day = Annotated[date, BeforeValidator(_day_text), AfterValidator(_day_in_range)]
+Day = Annotated[
+    date,
+    BeforeValidator(_day_text),
+    AfterValidator(_day_in_range),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{_DATE}$"}),
+]
 """A calendar day in a request, 1900 to 2200."""
 
 Flag = Annotated[bool, Strict()]
@@ -109,7 +128,9 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 LongText = Annotated[str, StringConstraints(max_length=10_000)]
 
-Key = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
+Key = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
+]
 """A machine's name for something: letters, digits and `_ . : -`."""
 
 

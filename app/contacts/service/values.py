@@ -87,6 +87,7 @@ def identity_keys(values: Mapping[str, Any]) -> list[IdentityKey]:
 
 
 def row_keys(row: ContactRow) -> list[IdentityKey]:
+    """The keys that a stored contact has."""
     return identity_keys({"emails": row.emails, "external_ids": row.external_ids})
 
 
@@ -105,6 +106,7 @@ NAMING_FIELDS = ("given_name", "family_name", "emails", "phones", "external_ids"
 
 
 def without_nulls(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are left when null has removed some."""
     return {key: value for key, value in attributes.items() if value is not None}
 
 
@@ -121,6 +123,7 @@ def added(present: list[dict[str, Any]], more: Iterable[dict[str, Any]], key: st
 
 
 def added_ids(present: list[dict[str, Any]], more: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`present` and those of `more` that it lacks."""
     return _distinct([*present, *more])
 
 

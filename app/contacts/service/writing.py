@@ -80,6 +80,7 @@ def _with_display_name(row: ContactRow, values: Mapping[str, Any]) -> dict[str, 
 
 
 def announce_created(unit: Unit, rows: Sequence[ContactRow], currency: str) -> None:
+    """Emits `contact.created` for each."""
     for row in rows:
         emit(
             unit,
@@ -90,6 +91,7 @@ def announce_created(unit: Unit, rows: Sequence[ContactRow], currency: str) -> N
 
 
 def announce_changed(unit: Unit, row: ContactRow, currency: str, previous_stage: LifecycleStage) -> None:
+    """Emits `contact.updated`, and `contact.stage_changed` when the stage is another one."""
     changed = ContactChanged.model_construct(contact=contact_of(row, currency))
     emit(unit, UPDATED, changed, subject_id=row.id)
     if row.lifecycle_stage != previous_stage:
@@ -118,4 +120,5 @@ def contact_of(row: ContactRow, currency: str) -> Contact:
 
 
 def ids_of(rows: Sequence[ContactRow]) -> list[UUID]:
+    """Their ids, in order."""
     return [row.id for row in rows]

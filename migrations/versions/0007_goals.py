@@ -37,10 +37,11 @@ def make_boards() -> None:
     op.create_table(
         "goal_boards",
         sa.Column("workspace_id", sa.Uuid, nullable=False),
-        sa.Column("computed_on", sa.Date, nullable=False),
         sa.Column("next_pass_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", name="pk_goal_boards"),
-        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name="fk_goal_boards_workspace_id_workspaces"),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name="fk_goal_boards_workspace_id_workspaces"
+        ),
     )
     protect("goal_boards")
 
@@ -154,7 +155,9 @@ def make_revisions() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_goal_revisions"),
         goal_key("goal_revisions"),
     )
-    op.create_index("ix_goal_revisions_goal_id", "goal_revisions", ["workspace_id", "goal_id", "changed_at", "id"])
+    op.create_index(
+        "ix_goal_revisions_goal_id", "goal_revisions", ["workspace_id", "goal_id", "changed_at", "id"]
+    )
     protect("goal_revisions", grants="SELECT, INSERT")
 
 
@@ -174,7 +177,9 @@ def make_check_ins() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name="pk_goal_check_ins"),
         goal_key("goal_check_ins"),
     )
-    op.create_index("ix_goal_check_ins_goal_id", "goal_check_ins", ["workspace_id", "goal_id", "created_at", "id"])
+    op.create_index(
+        "ix_goal_check_ins_goal_id", "goal_check_ins", ["workspace_id", "goal_id", "created_at", "id"]
+    )
     protect("goal_check_ins", grants="SELECT, INSERT")
 
 

@@ -80,7 +80,7 @@ async def list_sources(
 @router.get("/sources/{source_id}", operation_id="sources_get", response_model=Source)
 async def get_source(source_id: UUID, call: Reader) -> Response:
     """One source, archived or not, and how many of its events wait."""
-    return await call.read(lambda unit: _sources(unit, call).get(source_id))
+    return await call.read(lambda unit: _sources(unit, call).get(source_id), conditional=False)
 
 
 @router.patch("/sources/{source_id}", operation_id="sources_update", response_model=Source)

@@ -31,8 +31,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=257,
+        pattern=r'^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$',
         description="Same key and same body: the stored answer, for 24 hours. Another body: 422.",
     ),
 ]
@@ -71,13 +70,16 @@ class Call:
     caller: Caller
     services: Services
 
-    async def read(self, use_case: UseCase) -> Response:
-        """Runs a use case that changes nothing. Answers 304 to a matching `If-None-Match`."""
+    async def read(self, use_case: UseCase, *, conditional: bool = True) -> Response:
+        """Runs a use case that changes nothing. Answers 304 to a matching `If-None-Match`.
+
+        Not `conditional`: the answer also shows counters, which move without a new version.
+        """
         async with self._unit(read_only=True) as unit:
             result = await use_case(unit)
         answer = _render(result, 200, None)
         etag = answer.headers.get("ETag")
-        if etag and _names(self.request.headers.get("if-none-match"), etag):
+        if conditional and etag and _names(self.request.headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=answer.headers)
         next_cursor = getattr(result, "next_cursor", None)
         if next_cursor is not None and self.request.method == "GET":

@@ -74,9 +74,9 @@ async def list_endpoints(
 @router.get(
     "/webhook-endpoints/{endpoint_id}", operation_id="webhook_endpoints_get", response_model=WebhookEndpoint
 )
-async def get_endpoint(endpoint_id: UUID, call: Reader, if_none_match: IfNoneMatch = None) -> Response:
+async def get_endpoint(endpoint_id: UUID, call: Reader) -> Response:
     """One endpoint, archived or not, without its secret."""
-    return await call.read(lambda unit: _endpoints(call, unit).get(endpoint_id))
+    return await call.read(lambda unit: _endpoints(call, unit).get(endpoint_id), conditional=False)
 
 
 @router.patch(

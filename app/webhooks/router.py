@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
+from app.kit.calls import Access, Call, IdempotencyKey, IfMatch
 from app.kit.database import Unit
 from app.kit.errors import Invalid
 from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest

@@ -2,9 +2,11 @@
 
 from app.contacts.router import router as contacts
 from app.intake.router import router as intake
+from app.kit.long_jobs import router as jobs
+from app.metrics.router import router as metrics
 from app.profile.router import router as profile
 from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks, intake)
+ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks, intake, metrics, jobs)

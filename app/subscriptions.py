@@ -8,15 +8,19 @@ from app.kit.idempotency import PURGE_JOB, purge
 from app.kit.jobs import Handler, Job, Sweep
 from app.kit.outbox import RELAY_JOB, Consumer, EventType, Relay
 from app.kit.resources import Resources
+from app.metrics import events as metrics
+from app.metrics import handlers as metric_handlers
+from app.metrics import jobs as metric_jobs
+from app.metrics.service.marking import FOLD_JOB
 from app.touchpoints import events as touchpoints
 from app.webhooks import events as webhooks
 from app.webhooks import handlers as webhook_handlers
 from app.webhooks import jobs as webhook_jobs
 from app.workspaces import events as workspaces
 
-EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL, *webhooks.ALL)
+EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL, *metrics.ALL, *webhooks.ALL)
 
-CONSUMERS: tuple[Consumer, ...] = (webhook_handlers.FAN_OUT,)
+CONSUMERS: tuple[Consumer, ...] = (metric_handlers.MARKS, webhook_handlers.FAN_OUT,)
 
 Work = Callable[[Resources, Job], Awaitable[None]]
 
@@ -33,6 +37,7 @@ async def purge_idempotency_keys(resources: Resources, job: Job) -> None:
 JOBS: dict[str, Work] = {
     RELAY_JOB: relay,
     PURGE_JOB: purge_idempotency_keys,
+    FOLD_JOB: metric_jobs.fold,
     **webhook_jobs.JOBS,
     **intake_jobs.JOBS,
 }
@@ -40,6 +45,7 @@ JOBS: dict[str, Work] = {
 SWEEPS: tuple[Sweep, ...] = (
     Sweep(RELAY_JOB, "due_relays"),
     Sweep(PURGE_JOB, "due_idempotency_purges"),
+    Sweep(FOLD_JOB, "due_metric_days"),
     *webhook_jobs.SWEEPS,
     *intake_jobs.SWEEPS,
 )

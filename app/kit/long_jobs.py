@@ -1,7 +1,8 @@
 """Long work that a caller can watch: the request answers 202, `GET /v1/jobs/{id}` tells how far it is.
 
-A row here is the state of such work, and its only state: the job in the queue is a pointer as always. Whoever
-does the work moves the row on, in the transaction of the effect when it ends, in one of its own while it runs.
+A row here is the state of such work, and its only state: the job in the queue is a pointer as always.
+Whoever does the work moves the row on: while it runs in a transaction of its own, at the end in that of the
+effect.
 """
 
 from collections.abc import Sequence
@@ -118,9 +119,7 @@ class LongJobs:
         await self._set(job_ids, state="running", progress=progress)
 
     async def finish(self, job_ids: Sequence[UUID], result: dict[str, Any]) -> None:
-        await self._set(
-            job_ids, state="done", progress=Decimal(1), result=result, finished_at=self._unit.now
-        )
+        await self._set(job_ids, state="done", progress=Decimal(1), result=result, finished_at=self._unit.now)
 
     async def fail(self, job_ids: Sequence[UUID], error: str) -> None:
         await self._set(job_ids, state="failed", error=error, finished_at=self._unit.now)

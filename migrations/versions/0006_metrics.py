@@ -22,7 +22,8 @@ def upgrade() -> None:
         "TABLE (workspace_id uuid, subject uuid)",
         "SELECT DISTINCT workspace_id, NULL::uuid FROM metric_marks "
         "UNION SELECT workspace_id, NULL::uuid FROM metric_states WHERE next_day_at <= now() "
-        "UNION SELECT s.workspace_id, NULL::uuid FROM metric_states s JOIN workspaces w ON w.id = s.workspace_id "
+        "UNION SELECT s.workspace_id, NULL::uuid FROM metric_states s "
+        "JOIN workspaces w ON w.id = s.workspace_id "
         "WHERE s.timezone <> w.timezone OR s.churn_after_days <> w.churn_after_days "
         "UNION SELECT workspace_id, NULL::uuid FROM jobs "
         "WHERE kind = 'metrics.refresh' AND state IN ('queued', 'running')",

@@ -1,6 +1,7 @@
 """The one list of routers."""
 
 from app.contacts.router import router as contacts
+from app.goals.router import router as goals
 from app.intake.router import router as intake
 from app.kit.long_jobs import router as jobs
 from app.metrics.router import router as metrics
@@ -9,4 +10,4 @@ from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, profile, webhooks, intake, metrics, jobs)
+ROUTERS = (workspaces, contacts, touchpoints, profile, metrics, goals, webhooks, intake, jobs)

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from app.contacts import events as contacts
+from app.goals import events as goals
+from app.goals import handlers as goal_handlers
+from app.goals import jobs as goal_jobs
 from app.intake import jobs as intake_jobs
 from app.kit.idempotency import PURGE_JOB, purge
 from app.kit.jobs import Handler, Job, Sweep
@@ -18,9 +21,16 @@ from app.webhooks import handlers as webhook_handlers
 from app.webhooks import jobs as webhook_jobs
 from app.workspaces import events as workspaces
 
-EVENT_TYPES: tuple[EventType, ...] = (*workspaces.ALL, *contacts.ALL, *touchpoints.ALL, *metrics.ALL, *webhooks.ALL)
+EVENT_TYPES: tuple[EventType, ...] = (
+    *workspaces.ALL,
+    *contacts.ALL,
+    *touchpoints.ALL,
+    *metrics.ALL,
+    *goals.ALL,
+    *webhooks.ALL,
+)
 
-CONSUMERS: tuple[Consumer, ...] = (metric_handlers.MARKS, webhook_handlers.FAN_OUT,)
+CONSUMERS: tuple[Consumer, ...] = (metric_handlers.MARKS, goal_handlers.PROGRESS, webhook_handlers.FAN_OUT)
 
 Work = Callable[[Resources, Job], Awaitable[None]]
 
@@ -38,6 +48,7 @@ JOBS: dict[str, Work] = {
     RELAY_JOB: relay,
     PURGE_JOB: purge_idempotency_keys,
     FOLD_JOB: metric_jobs.fold,
+    goal_jobs.DAILY_JOB: goal_jobs.follow_days,
     **webhook_jobs.JOBS,
     **intake_jobs.JOBS,
 }
@@ -46,6 +57,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(RELAY_JOB, "due_relays"),
     Sweep(PURGE_JOB, "due_idempotency_purges"),
     Sweep(FOLD_JOB, "due_metric_days"),
+    Sweep(goal_jobs.DAILY_JOB, "due_goals"),
     *webhook_jobs.SWEEPS,
     *intake_jobs.SWEEPS,
 )

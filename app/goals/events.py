@@ -1,13 +1,44 @@
 """What the goals room publishes, each once per transition."""
 
-from app.goals.schemas import (
-    GoalChanged,
-    GoalHealthChanged,
-    GoalMilestoneReached,
-    GoalProgressed,
-    GoalReviewDue,
-)
+from datetime import date
+
+from pydantic import Field
+
+from app.goals.schemas import Goal, Health, Milestone
 from app.kit.outbox import EventType
+from app.kit.schemas import OptionalNumber, Output
+
+
+class GoalChanged(Output):
+    """`data` of an event about a goal."""
+
+    goal: Goal = Field(description="The goal as it is now.")
+
+
+class GoalProgressed(GoalChanged):
+    """`data` of `goal.progressed`."""
+
+    previous_current: OptionalNumber = Field(description="The current value before.")
+    previous_progress: OptionalNumber = Field(description="The progress before.")
+
+
+class GoalHealthChanged(GoalChanged):
+    """`data` of `goal.health_changed`."""
+
+    previous_health: Health = Field(description="The health before.")
+
+
+class GoalMilestoneReached(GoalChanged):
+    """`data` of `goal.milestone_reached`."""
+
+    milestone: Milestone = Field(description="The milestone that was reached.")
+
+
+class GoalReviewDue(GoalChanged):
+    """`data` of `goal.review_due`."""
+
+    review_due_on: date = Field(description="The day by which a check-in was expected.")
+
 
 CREATED = EventType("goal.created", GoalChanged, "A goal or an objective was made.")
 PROGRESSED = EventType("goal.progressed", GoalProgressed, "A goal's current value or its progress changed.")

@@ -379,34 +379,3 @@ class GoalRevision(Output):
 
 class GoalRevisionPage(Page[GoalRevision]):
     """One page of a goal's revisions."""
-
-
-class GoalChanged(Output):
-    """`data` of an event about a goal."""
-
-    goal: Goal = Field(description="The goal as it is now.")
-
-
-class GoalProgressed(GoalChanged):
-    """`data` of `goal.progressed`."""
-
-    previous_current: OptionalNumber = Field(description="The current value before.")
-    previous_progress: OptionalNumber = Field(description="The progress before.")
-
-
-class GoalHealthChanged(GoalChanged):
-    """`data` of `goal.health_changed`."""
-
-    previous_health: Health = Field(description="The health before.")
-
-
-class GoalMilestoneReached(GoalChanged):
-    """`data` of `goal.milestone_reached`."""
-
-    milestone: Milestone = Field(description="The milestone that was reached.")
-
-
-class GoalReviewDue(GoalChanged):
-    """`data` of `goal.review_due`."""
-
-    review_due_on: date = Field(description="The day by which a check-in was expected.")

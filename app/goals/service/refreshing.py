@@ -18,11 +18,6 @@ from app.goals.models import GoalRow
 from app.goals.repository import GoalRepository
 from app.goals.schemas import (
     Goal,
-    GoalChanged,
-    GoalHealthChanged,
-    GoalMilestoneReached,
-    GoalProgressed,
-    GoalReviewDue,
     Milestone,
     Status,
 )
@@ -196,24 +191,27 @@ class GoalRefresh:
     def _news(self, row: GoalRow) -> Iterable[tuple[EventType, BaseModel]]:
         goal, before = Goal.model_validate(row), self._before[row.id]
         if row.id in self._born:
-            yield events.CREATED, GoalChanged(goal=goal)
+            yield events.CREATED, events.GoalChanged(goal=goal)
         elif before.differs(row, ("current", "progress")):
             yield (
                 events.PROGRESSED,
-                GoalProgressed(
+                events.GoalProgressed(
                     goal=goal,
                     previous_current=before.values["current"],
                     previous_progress=before.values["progress"],
                 ),
             )
         for step in _newly_reached(before.values["milestones"], row.milestones):
-            yield events.MILESTONE_REACHED, GoalMilestoneReached(goal=goal, milestone=step)
+            yield events.MILESTONE_REACHED, events.GoalMilestoneReached(goal=goal, milestone=step)
         if row.id not in self._born and before.differs(row, ("health",)):
-            yield events.HEALTH_CHANGED, GoalHealthChanged(goal=goal, previous_health=before.values["health"])
+            yield (
+                events.HEALTH_CHANGED,
+                events.GoalHealthChanged(goal=goal, previous_health=before.values["health"]),
+            )
         if before.differs(row, ("status",)) and row.status in _ENDINGS:
-            yield _ENDINGS[row.status], GoalChanged(goal=goal)
+            yield _ENDINGS[row.status], events.GoalChanged(goal=goal)
         if before.differs(row, ("review_flagged_on",)) and row.review_flagged_on is not None:
-            yield events.REVIEW_DUE, GoalReviewDue(goal=goal, review_due_on=row.review_flagged_on)
+            yield events.REVIEW_DUE, events.GoalReviewDue(goal=goal, review_due_on=row.review_flagged_on)
 
 
 _ENDINGS = {"achieved": events.ACHIEVED, "missed": events.MISSED}

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from app.kit.database import Unit
 
-REBUILD_SECONDS = 3600
-"""How long one statement of a rebuild may take; the connection's own limit suits requests."""
+LONGEST_SECONDS = 3600
+"""How long one statement of a fold may take; the connection's own limit suits requests."""
 
 # The lateral aggregates make one index scan per marked day, however many days the workspace has.
 _COUNT_DAYS = """
@@ -176,21 +176,21 @@ class FactRepository:
         self._workspace_id = unit.workspace_id
 
     async def allow_long_statements(self) -> None:
-        """For the rest of the unit: a rebuild sorts the whole history."""
+        """For the rest of the unit: a rebuild, or the fold after a big import, reads and sorts a lot."""
         await self._connection.execute(
-            f"SET LOCAL statement_timeout = '{REBUILD_SECONDS}s'; SET LOCAL work_mem = '64MB'"
+            f"SET LOCAL statement_timeout = '{LONGEST_SECONDS}s'; SET LOCAL work_mem = '64MB'"
         )
 
     async def count_days(self, days: Days) -> None:
         """Counts touchpoints, purchases, refunds and new contacts of these days afresh."""
         await self._connection.execute(
-            _COUNT_DAYS, self._workspace_id, days.days, days.begins, days.ends, timeout=REBUILD_SECONDS
+            _COUNT_DAYS, self._workspace_id, days.days, days.begins, days.ends, timeout=LONGEST_SECONDS
         )
 
     async def moved_purchase_days(self, days: Days) -> tuple[PurchaseDays, PurchaseDays]:
         """Of these days: who bought and is not known for it, and who is known for it and has not bought."""
         rows = await self._connection.fetch(
-            _MOVED, self._workspace_id, days.days, days.begins, days.ends, timeout=REBUILD_SECONDS
+            _MOVED, self._workspace_id, days.days, days.begins, days.ends, timeout=LONGEST_SECONDS
         )
         added, gone = PurchaseDays([], []), PurchaseDays([], [])
         for row in rows:
@@ -200,15 +200,19 @@ class FactRepository:
         return added, gone
 
     async def add_purchase_days(self, added: PurchaseDays) -> None:
-        await self._connection.execute(_ADD, self._workspace_id, added.contacts, added.days)
+        await self._connection.execute(
+            _ADD, self._workspace_id, added.contacts, added.days, timeout=LONGEST_SECONDS
+        )
 
     async def remove_purchase_days(self, gone: PurchaseDays) -> None:
-        await self._connection.execute(_REMOVE, self._workspace_id, gone.contacts, gone.days)
+        await self._connection.execute(
+            _REMOVE, self._workspace_id, gone.contacts, gone.days, timeout=LONGEST_SECONDS
+        )
 
     async def add_all_purchase_days(self, days: Days) -> None:
         """As `add_purchase_days`, for days of which nothing is known yet."""
         await self._connection.execute(
-            _ADD_ALL, self._workspace_id, days.days, days.begins, days.ends, timeout=REBUILD_SECONDS
+            _ADD_ALL, self._workspace_id, days.days, days.begins, days.ends, timeout=LONGEST_SECONDS
         )
 
     async def count_customers(
@@ -217,20 +221,20 @@ class FactRepository:
         """Adds what these customers (None: all) make of the periods, or takes it away with a sign of -1."""
         arguments = [self._workspace_id, churn_after_days, sign]
         if contacts is None:
-            await self._connection.execute(_COUNT_ALL, *arguments, timeout=REBUILD_SECONDS)
+            await self._connection.execute(_COUNT_ALL, *arguments, timeout=LONGEST_SECONDS)
         else:
-            await self._connection.execute(_COUNT_SOME, *arguments, contacts, timeout=REBUILD_SECONDS)
+            await self._connection.execute(_COUNT_SOME, *arguments, contacts, timeout=LONGEST_SECONDS)
 
     async def wipe(self) -> None:
         """Forgets all facts."""
         for table in ("metric_days", "metric_customer_days", "metric_customer_periods"):
             await self._connection.execute(
-                f"DELETE FROM {table} WHERE workspace_id = $1", self._workspace_id, timeout=REBUILD_SECONDS
+                f"DELETE FROM {table} WHERE workspace_id = $1", self._workspace_id, timeout=LONGEST_SECONDS
             )
 
     async def extent(self) -> tuple[datetime, datetime] | None:
         """The first and the last instant at which anything happened; None if nothing did."""
-        row = await self._connection.fetchrow(_EXTENT, self._workspace_id)
+        row = await self._connection.fetchrow(_EXTENT, self._workspace_id, timeout=LONGEST_SECONDS)
         return None if row is None or row["first"] is None else (row["first"], row["last"])
 
     async def first_day(self) -> date | None:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, select, tuple_, update
 
 from app.kit.database import Unit
 from app.metrics.models import MetricMarkRow, MetricSnapshotRow, MetricStateRow
-from app.metrics.repository.facts import GRAINS, REBUILD_SECONDS
+from app.metrics.repository.facts import GRAINS, LONGEST_SECONDS
 from app.workspaces.models import WorkspaceRow
 
 MOST_LISTED = 100
@@ -158,7 +158,7 @@ class FoldRepository:
             version,
             self._unit.now,
             MOST_LISTED,
-            timeout=REBUILD_SECONDS,
+            timeout=LONGEST_SECONDS,
         )
         return [(_snapshot_row(row), row["changed"]) for row in rows]
 

@@ -49,6 +49,7 @@ class FoldService:
         state = self._state
         if state is None:
             raise RuntimeError("a fold needs the lock")
+        await self.facts.allow_long_statements()
         settings = await self.repository.settings()
         marked = await self.repository.take_marks()
         rebuild = rebuild_for is not None or not _made_for(state, settings)
@@ -74,7 +75,6 @@ class FoldService:
                 await self.facts.count_customers(settings.churn_after_days, moved)
 
     async def _rebuild(self, settings: FoldSettings, report: Report) -> None:
-        await self.facts.allow_long_statements()
         await self.facts.wipe()
         extent = await self.facts.extent()
         if extent is None:

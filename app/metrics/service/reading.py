@@ -101,7 +101,7 @@ class MetricService:
     async def _definition(self, key: str) -> Definition:
         definition = await self.definition(key)
         if definition is None:
-            raise UnknownMetric(f"The catalogue, /v1/metrics, has no metric {key[:100]!r}.")
+            raise UnknownMetric("The catalogue, /v1/metrics, has no metric of this key.")
         return definition
 
     async def _standing(self) -> Standing:

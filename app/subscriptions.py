@@ -36,10 +36,12 @@ Work = Callable[[Resources, Job], Awaitable[None]]
 
 
 async def relay(resources: Resources, job: Job) -> None:
+    """Numbers the workspace's new events and hands them to the consumers."""
     await Relay(resources.database, CONSUMERS).run(job)
 
 
 async def purge_idempotency_keys(resources: Resources, job: Job) -> None:
+    """Forgets answers that are older than a day."""
     async with resources.database.unit(job.workspace_id) as unit:
         await purge(unit)
 

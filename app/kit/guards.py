@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.body_guard import BodyGuard, takes_json
 from app.kit.errors import InternalError, Malformed, Problem
+from app.kit.methods import Template, written_out
 from app.kit.web import BROKEN, problem_response
 
 LONGEST_TARGET = 8 * 1024
@@ -181,6 +182,28 @@ class TargetGuard:
             await self._app(scope, receive, send)
         else:
             await problem_response(problem, HTTPConnection(scope))(scope, receive, send)
+
+
+class MethodGuard:
+    """Refuses a method that a written-out path does not take, before the router sees another path in it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._written_out: dict[str, list[Template]] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        template = self._template(scope) if scope["type"] == "http" else None
+        if template is None or scope["method"] in template.methods:
+            await self._app(scope, receive, send)
+        else:
+            await problem_response(template.refusal(), HTTPConnection(scope))(scope, receive, send)
+
+    def _template(self, scope: Scope) -> Template | None:
+        if self._written_out is None:
+            self._written_out = written_out(scope["app"])
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        candidates = self._written_out.get(path.rpartition("/")[2], ())
+        return next((each for each in candidates if each.pattern.match(path)), None)
 
 
 class TargetTooLong(Problem):

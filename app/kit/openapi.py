@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
@@ -56,7 +56,7 @@ PROBLEM_SCHEMA = {
     },
 }
 
-ALWAYS = (400, 429, 500, 503)
+ALWAYS = (400, 414, 429, 500, 503)
 WITH_KEY = (401, 403)
 WITH_BODY = (408, 413, 415)
 
@@ -105,7 +105,11 @@ def build_document(app: FastAPI, event_types: Sequence[EventType]) -> dict[str, 
     schemas["Problem"] = PROBLEM_SCHEMA
     schemas["FieldError"] = FIELD_ERROR_SCHEMA
     document["components"]["securitySchemes"] = {
-        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer rpt_…`."}
+        "apiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer rpt_…`.",
+        }
     }
     scopes = route_scopes(app)
     for path, operations in document["paths"].items():

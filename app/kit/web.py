@@ -15,7 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params, get_validation_alias
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.params import Depends as Dependency
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -32,6 +32,7 @@ from app.kit.errors import (
     NotFound,
     Problem,
 )
+from app.kit.methods import template_of
 from app.kit.strict_json import MalformedJson, pointer_token
 
 BROKEN = "Something broke on our side. The log says what, under this request id."
@@ -260,20 +261,10 @@ def _parameter_error(name: str, detail: str, code: str) -> FieldError:
     return FieldError(f"?{name[:LONGEST_NAME]}", detail, code)
 
 
-def _method_not_allowed(request: Request) -> MethodNotAllowed:
-    allowed = ", ".join(_allowed_methods(request))
-    return MethodNotAllowed(f"This path takes {allowed}.", headers={"Allow": allowed})
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """The union over all routes of this path: the router itself names those of the first only."""
+def _method_not_allowed(request: Request) -> Problem:
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    methods: set[str] = set()
-    for context in iter_route_contexts(request.app.routes):
-        pattern = getattr(context, "path_regex", None)
-        if pattern is not None and pattern.match(path):
-            methods |= set(context.methods or ())
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+    template = template_of(request.app, path)
+    return template.refusal() if template else MethodNotAllowed("This path does not take this method.")
 
 
 def _other_status(refused: HTTPException, request: Request) -> Response:

@@ -40,7 +40,7 @@ bench: install  ## measures Rapport beside a floor of raw asyncpg, in one run
 	$(BIN)/python -m benchmarks
 
 fuzz: install  ## hostile input, many examples of it
-	RAPPORT_FUZZ=1 $(BIN)/pytest -n 0 tests/contract
+	RAPPORT_FUZZ=1 $(BIN)/pytest tests/contract
 
 lock: install  ## resolves the dependencies of pyproject.toml anew
 	$(COMPILE) --upgrade --output-file requirements.lock

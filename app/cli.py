@@ -9,6 +9,7 @@ import typer
 
 from app.commands import contract, database, demo, doctor, importing, options, serving, tenant_output
 from app.commands.console import EXPECTED, explain
+from app.commands.demo_world import CONTACTS
 
 app = typer.Typer(
     name="rapport",
@@ -127,13 +128,18 @@ def revoke_key(
 
 
 @app.command("demo", rich_help_panel=DATA)
-def fill_demo(as_json: AsJson = False) -> None:
+def fill_demo(
+    contacts: Annotated[
+        int, typer.Option(min=1, max=100_000, help="How many; touchpoints are twelve times as many.")
+    ] = CONTACTS,
+    as_json: AsJson = False,
+) -> None:
     """Makes a workspace with a plausible year in it: 5,000 contacts, 60,000 touchpoints, goals.
 
     The year ends today and is otherwise the same each time. Takes a minute or two, waits until the metrics
     are up to date, and ends with three requests worth trying.
     """
-    demo.demo(as_json=as_json)
+    demo.demo(contacts, as_json=as_json)
 
 
 @app.command("import-touchpoints", rich_help_panel=DATA)

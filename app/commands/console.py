@@ -70,8 +70,8 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = [f"RAPPORT_{_name(e.pointer)}: {e.detail}." for e in field_errors(error)]
-        raise Failure("\n".join(wrong)) from None
+        wrong = [f"RAPPORT_{_name(each.pointer)}: {each.detail}" for each in field_errors(error)]
+        raise Failure("; ".join(wrong).replace("Value error, ", "")) from None
     except SettingsError as error:
         raise Failure(f"{error}: lists are written in JSON, for example '[\"https://a.example\"]'.") from None
 

@@ -40,10 +40,10 @@ class Demo:
     goal: UUID
 
 
-def demo(*, as_json: bool) -> None:
+def demo(contacts: int, *, as_json: bool) -> None:
     """Fills a new workspace and prints what to look at."""
     settings = read_settings()
-    made = run(_fill, settings=settings)
+    made = run(lambda resources: _fill(resources, contacts), settings=settings)
     url = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
     if as_json:
         say_json({"workspace_id": made.tenant.workspace_id, "api_key": made.tenant.api_key})
@@ -51,21 +51,21 @@ def demo(*, as_json: bool) -> None:
         say(_invitation(made, url))
 
 
-async def _fill(resources: Resources) -> Demo:
+async def _fill(resources: Resources, contacts: int) -> Demo:
     tenant = await create_workspace(
         resources, WorkspaceCreate(name=NAME, currency=CURRENCY, timezone=str(ZONE))
     )
-    year = Year(resources.database.clock.now())
+    year = Year(resources.database.clock.now(), contacts)
     people = list(year.people())
     filling = _Filling(resources, tenant.workspace_id)
     members = await filling.members()
-    contacts = await filling.contacts(people, members)
-    count = await filling.touchpoints(people, contacts)
+    ids = await filling.contacts(people, members)
+    count = await filling.touchpoints(people, ids)
     await filling.settle("Folding the metrics")
     goal = await filling.goals(year, members)
     await filling.settle("Assessing the goals")
     best = max(range(len(people)), key=lambda place: len(people[place].touchpoints))
-    return Demo(tenant, len(people), count, contacts[best], goal)
+    return Demo(tenant, len(people), count, ids[best], goal)
 
 
 class _Filling:

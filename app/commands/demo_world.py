@@ -79,8 +79,9 @@ class Person:
 class Year:
     """The year that ends on `today`, up to the instant `now`."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, contacts: int = CONTACTS) -> None:
         self._now = now
+        self._contacts = contacts
         self._today = now.astimezone(ZONE).date()
         self._first = self._today - timedelta(days=DAYS - 1)
         self._random = random.Random(SEED)  # noqa: S311  (a story, not a secret)
@@ -91,7 +92,7 @@ class Year:
 
     def people(self) -> Iterator[Person]:
         """Everybody, in the order in which they came."""
-        days = sorted(self._arrival() for _ in range(CONTACTS))
+        days = sorted(self._arrival() for _ in range(self._contacts))
         for number, day in enumerate(days, start=1):
             yield self._person(number, day)
 

@@ -57,7 +57,7 @@ def _findings() -> Iterator[Finding]:
     try:
         settings = read_settings()
     except Failure as failure:
-        yield Finding("settings", False, str(failure).replace("\n", " "), "see the README's table")
+        yield Finding("settings", False, str(failure), "see the README's table")
         return
     yield _settings()
     yield _secret_key(settings)

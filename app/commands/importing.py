@@ -50,10 +50,7 @@ class Wishes:
 
 def import_touchpoints(wishes: Wishes, *, as_json: bool) -> None:
     """Imports the file and prints what became of its rows; exit code 1 when a row was rejected."""
-    columns = _columns(wishes.columns)
-    kinds = {name.casefold(): kind for name, kind in _pairs(wishes.kinds, "--kind-map").items()}
-    _check_kinds(wishes, columns, kinds)
-    counts = run(lambda resources: _import(resources, wishes, columns, kinds))
+    counts = run(lambda resources: import_file(resources, wishes))
     summary = {name: counts[name] for name in ("created", "updated", "unchanged", "rejected")}
     if as_json:
         say_json(summary)
@@ -63,9 +60,14 @@ def import_touchpoints(wishes: Wishes, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _import(
-    resources: Resources, wishes: Wishes, columns: Mapping[str, str], kinds: Mapping[str, str]
-) -> Counter[str]:
+async def import_file(resources: Resources, wishes: Wishes) -> Counter[str]:
+    """Imports the file, batch by batch; returns how many rows were created, updated, unchanged, rejected.
+
+    Raises `Failure` for wishes that make no sense. What came before a failure stays imported.
+    """
+    columns = _columns(wishes.columns)
+    kinds = {name.casefold(): kind for name, kind in _pairs(wishes.kinds, "--kind-map").items()}
+    _check_kinds(wishes, columns, kinds)
     workspace_id = wishes.workspace_id or await only_workspace(resources.address)
     async with workspace_unit(resources, workspace_id) as unit:
         workspace = await existing_workspace(unit)

@@ -72,6 +72,7 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
         resources=resources,
         keys=KeyRing(resources.database),
         limiter=RateLimiter(settings.rate_limit_per_second, 5 * settings.rate_limit_per_second),
+        strangers=RateLimiter(settings.rate_limit_per_second / 10, settings.rate_limit_per_second),
     )
     app.state.event_types = EVENT_TYPES
     for router in ROUTERS:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.auth import Caller, KeyRing
 from app.kit.database import Unit
-from app.kit.errors import MissingScope, PreconditionFailed, RateLimited
+from app.kit.errors import MissingScope, PreconditionFailed, RateLimited, Unauthenticated
 from app.kit.idempotency import Answer, IdempotentRequest
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
@@ -60,6 +60,7 @@ class Services:
     resources: Resources
     keys: KeyRing
     limiter: RateLimiter
+    strangers: RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class Access:
 
     async def __call__(self, request: Request) -> Call:
         services: Services = request.app.state.services
-        caller = await services.keys.caller(request.headers.get("authorization"))
+        caller = await _caller(services, request)
         request.state.workspace_id = str(caller.workspace_id)
         request.state.key_id = str(caller.key_id)
         allowance = services.limiter.check(str(caller.key_id))
@@ -183,6 +184,16 @@ class Access:
         if not caller.may(self.scope):
             raise MissingScope(f"This operation needs the scope {self.scope}.")
         return Call(request, caller, services)
+
+
+async def _caller(services: Services, request: Request) -> Caller:
+    """Who calls. An address that keeps trying wrong keys gets 429, and nobody with a right one does."""
+    try:
+        return await services.keys.caller(request.headers.get("authorization"))
+    except Unauthenticated:
+        address = request.client.host if request.client else ""
+        services.strangers.check(address).enforce("Too many wrong keys have come from this address.")
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Keys: who gets in, with what scopes, and for how long."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -7,6 +9,7 @@ from fastapi import FastAPI
 from app.kit.auth import Caller, key_hash, new_key, visible_part
 from app.kit.ids import new_id
 from app.kit.resources import Resources
+from app.main import create_app
 from tests.conftest import Tenant, make_client
 from tests.stand_ins import MovableClock
 
@@ -108,3 +111,30 @@ def test_keys_are_long_and_differ() -> None:
 
     assert len(keys) == 100
     assert all(key.startswith("rpt_") and len(key) >= 47 for key in keys)
+
+
+async def test_guessing_keys_from_one_address_ends_in_429_and_locks_nobody_out(
+    resources: Resources, tenant: Tenant
+) -> None:
+    limited = replace(resources, settings=resources.settings.model_copy(update={"rate_limit_per_second": 20}))
+    app = create_app(limited)
+
+    answers = [await ask(app, tenant, f"rpt_guess_{number}") for number in range(40)]
+
+    assert [answer.status_code for answer in answers[:20]] == [401] * 20
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert (await ask(app, tenant, tenant.api_key)).status_code == 200
+
+
+async def test_a_key_has_a_budget_and_is_told_of_it(resources: Resources, tenant: Tenant) -> None:
+    limited = replace(resources, settings=resources.settings.model_copy(update={"rate_limit_per_second": 2}))
+    app = create_app(limited)
+
+    answers = [await ask(app, tenant, tenant.api_key) for _ in range(14)]
+
+    assert answers[0].headers["ratelimit-policy"] == '"default";q=10;w=5'
+    assert answers[0].headers["ratelimit"].startswith('"default";r=9;')
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["type"] == "/problems/rate-limited"
+    assert int(answers[-1].headers["retry-after"]) >= 1

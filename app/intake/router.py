@@ -170,6 +170,7 @@ async def list_parked(
     "/sources/{source_id}/parked/redrive",
     operation_id="sources_redrive_parked",
     response_model=ParkedRedriven,
+    status_code=202,
 )
 async def redrive_parked(
     source_id: UUID,

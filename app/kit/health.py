@@ -72,6 +72,7 @@ def install_health(app: FastAPI, registry: CollectorRegistry) -> None:
         operation_id="health_metrics",
         tags=["operations"],
         response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
         """Counters and timings in Prometheus' text format."""

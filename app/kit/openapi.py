@@ -163,6 +163,8 @@ def _complete(operation: dict[str, Any], scope: str | None, path: str) -> None:
         responses.setdefault(str(status), _problem(status))
     for parameter in operation.get("parameters", ()):
         _never_null(parameter)
+        if parameter["in"] == "path":
+            parameter.setdefault("description", _of_path(parameter["name"]))
     if operation["operationId"].endswith("_update"):
         content = operation["requestBody"]["content"]
         content["application/merge-patch+json"] = content["application/json"]
@@ -176,6 +178,11 @@ def _never_null(parameter: dict[str, Any]) -> None:
     kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
     if kinds:
         schema |= kinds[0]
+
+
+def _of_path(name: str) -> str:
+    noun = name.removesuffix("_id")
+    return f"The {noun}." if noun == name else f"The id of the {noun}."
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -99,7 +99,7 @@ async def strict_query(request: Request) -> None:
             errors.append(_parameter_error(name, "it is given more than once", "repeated_parameter"))
         seen.add(name)
     if errors:
-        raise Invalid(f"The query is not acceptable: {errors[0].pointer}: {errors[0].detail}.", errors=errors)
+        raise Invalid(f"The query is not acceptable: {errors[0].detail}.", errors=errors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.kit.errors import Conflict
+from app.kit.errors import Conflict, NotFound
 
 
 class ContactExists(Conflict):
@@ -39,3 +39,8 @@ class AttributeExists(Conflict):
 
     slug = "attribute-exists"
     title = "An attribute with this key exists"
+
+
+def unknown_contact() -> NotFound:
+    """No contact has this id here; the answer is the same when it is another workspace's."""
+    return NotFound("There is no such contact in this workspace.")

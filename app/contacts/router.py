@@ -22,6 +22,7 @@ from app.contacts.schemas import (
 )
 from app.contacts.service.attributes import AttributeService
 from app.contacts.service.contacts import ContactListing, ContactService
+from app.contacts.service.reading import ContactReader
 from app.contacts.service.upserting import ContactUpserter
 from app.kit.batches import Atomic, DryRun
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
@@ -62,7 +63,7 @@ async def list_contacts(
     listing = ContactListing(lifecycle_stage, owner_id, tag, email, include_archived)
     query = [lifecycle_stage, owner_id, tag, email, include_archived]
     page = PageRequest(SORTING.parse(sort), limit, cursor, query)
-    return await call.read(lambda unit: ContactService(unit).list(page, listing))
+    return await call.read(lambda unit: ContactReader(unit).list(page, listing))
 
 
 @router.post("/contacts/search", operation_id="contacts_search", response_model=ContactPage)
@@ -88,7 +89,7 @@ async def batch_contacts(
 @router.get("/contacts/{contact_id}", operation_id="contacts_get", response_model=Contact)
 async def get_contact(contact_id: UUID, call: Reader, if_none_match: IfNoneMatch = None) -> Response:
     """One contact, archived or not."""
-    return await call.read(lambda unit: ContactService(unit).get(contact_id))
+    return await call.read(lambda unit: ContactReader(unit).get(contact_id))
 
 
 @router.patch("/contacts/{contact_id}", operation_id="contacts_update", response_model=Contact)

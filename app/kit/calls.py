@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from app.kit.auth import Caller, KeyRing
 from app.kit.database import Unit
 from app.kit.errors import MissingScope, PreconditionFailed, RateLimited, Unauthenticated
+from app.kit.hot import Rendered
 from app.kit.idempotency import Answer, IdempotentRequest
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
@@ -25,7 +26,7 @@ from app.kit.web import strict_query
 JSON = "application/json"
 TRIES = 3
 
-UseCase = Callable[[Unit], Awaitable[BaseModel | None]]
+UseCase = Callable[[Unit], Awaitable[BaseModel | Rendered | None]]
 
 IdempotencyKey = Annotated[
     str | None,
@@ -211,7 +212,9 @@ class Precondition:
             )
 
 
-def _render(result: BaseModel | None, status: int, location: Callable[[Any], str] | None) -> Answer:
+def _render(
+    result: BaseModel | Rendered | None, status: int, location: Callable[[Any], str] | None
+) -> Answer:
     if result is None:
         return Answer(204, {}, b"")
     headers = {}
@@ -220,7 +223,8 @@ def _render(result: BaseModel | None, status: int, location: Callable[[Any], str
         headers["ETag"] = _etag(version)
     if location is not None:
         headers["Location"] = location(result)
-    return Answer(status, headers, result.__pydantic_serializer__.to_json(result))
+    body = result.body if isinstance(result, Rendered) else result.__pydantic_serializer__.to_json(result)
+    return Answer(status, headers, body)
 
 
 def _response(answer: Answer) -> Response:

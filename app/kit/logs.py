@@ -26,6 +26,7 @@ QUOTING_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError
 LONGEST_CHAIN = 5
 
 _SECRETS = re.compile(r"\b(rpt_|whsec_|Bearer )[A-Za-z0-9+/=_-]{4,}|(?<=://)[^/@\s]+:[^@\s]+(?=@)")
+_MARKERS = ("rpt_", "whsec_", "Bearer ", "://")
 # These say at "info" what our own lines say, or what only their authors want to know.
 _TALKATIVE = ("uvicorn", "pgqueuer", "alembic", "asyncio")
 
@@ -63,7 +64,8 @@ def describe_exception(_logger: Any, _method: str, record: Record) -> Record:
 def hide_secrets(_logger: Any, _method: str, record: Record) -> Record:
     """Keys, webhook secrets and passwords in URLs become an ellipsis, wherever they stand."""
     for name, value in record.items():
-        if isinstance(value, str) and (":" in value or "_" in value or " " in value):
+        # Looking for the markers is twenty times as fast as the expression, and hardly a line has one.
+        if isinstance(value, str) and any(marker in value for marker in _MARKERS):
             record[name] = _SECRETS.sub(lambda found: (found[1] or "") + HIDDEN, value)
     return record
 

@@ -71,4 +71,7 @@ class Money(Output):
 
 def money_text(amount: Decimal, currency: str) -> str:
     """`Decimal("49.9")` in EUR is `"49.90"`."""
-    return str(amount.quantize(Decimal(1).scaleb(-MINOR_UNITS[currency])))
+    return str(amount.quantize(_SMALLEST[MINOR_UNITS[currency]]))
+
+
+_SMALLEST = tuple(Decimal(1).scaleb(-decimals) for decimals in range(4))

@@ -15,7 +15,8 @@ from uuid import UUID
 
 import orjson
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, or_, tuple_
 
 from app.kit.errors import Invalid
@@ -25,7 +26,19 @@ Row = TypeVar("Row")
 MOST_ROWS = 500
 DEFAULT_ROWS = 50
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="How many rows a page may have.")]
+
+def _digits(text: object) -> object:
+    """Pydantic would also read `1_0` and `+5`, which other parsers of a query do not."""
+    if isinstance(text, str) and not (text.isascii() and text.removeprefix("-").isdigit()):
+        raise PydanticCustomError("int_parsing", "must be a whole number")
+    return text
+
+
+Limit = Annotated[
+    int,
+    BeforeValidator(_digits),
+    Query(ge=1, le=MOST_ROWS, description="How many rows a page may have."),
+]
 Cursor = Annotated[
     str | None,
     Query(max_length=2000, description="`next_cursor` of the page before; only for the very same query."),
@@ -101,8 +114,11 @@ class Order:
             first, second = column.asc(), row_id.asc()
         return [first.nulls_last() if self.key.nullable else first, second]
 
-    def after(self, value: Any, row_id: UUID) -> ColumnElement[bool]:
-        """The rows that come after the row with this sort value and id. Nulls come last either way."""
+    def after(self, value: Any, row_id: Any) -> ColumnElement[bool]:
+        """The rows that come after the row with this sort value and id, which may be bound parameters.
+
+        Nulls come last either way.
+        """
         column, ids = self.key.column, self.id_column
         if not self.key.nullable:
             here, there = tuple_(column, ids), tuple_(value, row_id)
@@ -126,9 +142,17 @@ class PageRequest:
 
     def apply(self, statement: Select[Row]) -> Select[Row]:
         """Orders the statement and cuts it to the page, with one row more to see whether another follows."""
-        if self.cursor is not None:
-            statement = statement.where(self.order.after(*self._position(self.cursor)))
+        position = self.position()
+        if position is not None:
+            statement = statement.where(self.order.after(*position))
         return statement.order_by(*self.order.order_by()).limit(self.limit + 1)
+
+    def position(self) -> tuple[Any, UUID] | None:
+        """Sort value and id of the row that the page comes after; None for the first page.
+
+        Raises `Invalid` for a cursor that is none, or belongs to another query.
+        """
+        return None if self.cursor is None else self._position(self.cursor)
 
     def cut(
         self, rows: Sequence[Any], value_of: Callable[[Any], tuple[Any, UUID]]

@@ -34,14 +34,13 @@ class WorkspaceRepository:
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        self._session = unit.session
         self._workspace_id = unit.workspace_id
 
     async def workspace(self, *, lock: bool = False) -> WorkspaceRow:
         statement = select(WorkspaceRow).where(WorkspaceRow.id == self._workspace_id)
         if lock:
             statement = statement.with_for_update()
-        return (await self._session.execute(statement)).scalar_one()
+        return (await self._unit.session.execute(statement)).scalar_one()
 
     async def currency(self) -> str:
         if self._workspace_id not in _CURRENCIES:
@@ -54,8 +53,8 @@ class WorkspaceRepository:
         return _CURRENCIES[self._workspace_id]
 
     async def add(self, row: WorkspaceRow | MemberRow | ApiKeyRow) -> None:
-        self._session.add(row)
-        await self._session.flush()
+        self._unit.session.add(row)
+        await self._unit.session.flush()
 
     async def add_member(self, row: MemberRow) -> bool:
         """False when another member has the email address."""
@@ -71,7 +70,7 @@ class WorkspaceRepository:
         )
         if lock:
             statement = statement.with_for_update()
-        return (await self._session.execute(statement)).scalar_one_or_none()
+        return (await self._unit.session.execute(statement)).scalar_one_or_none()
 
     async def members_among(self, ids: Sequence[UUID]) -> set[UUID]:
         """Which of these ids are active members."""
@@ -80,23 +79,23 @@ class WorkspaceRepository:
             MemberRow.id.in_(ids),
             MemberRow.archived_at.is_(None),
         )
-        return set((await self._session.execute(statement)).scalars())
+        return set((await self._unit.session.execute(statement)).scalars())
 
     async def members(self, page: PageRequest, *, include_archived: bool) -> Sequence[MemberRow]:
         statement = select(MemberRow).where(MemberRow.workspace_id == self._workspace_id)
         if not include_archived:
             statement = statement.where(MemberRow.archived_at.is_(None))
-        return (await self._session.execute(page.apply(statement))).scalars().all()
+        return (await self._unit.session.execute(page.apply(statement))).scalars().all()
 
     async def api_keys(self, page: PageRequest) -> Sequence[ApiKeyRow]:
         statement = select(ApiKeyRow).where(ApiKeyRow.workspace_id == self._workspace_id)
-        return (await self._session.execute(page.apply(statement))).scalars().all()
+        return (await self._unit.session.execute(page.apply(statement))).scalars().all()
 
     async def api_key(self, key_id: UUID) -> ApiKeyRow | None:
         statement = select(ApiKeyRow).where(
             ApiKeyRow.workspace_id == self._workspace_id, ApiKeyRow.id == key_id
         )
-        return (await self._session.execute(statement)).scalar_one_or_none()
+        return (await self._unit.session.execute(statement)).scalar_one_or_none()
 
     async def revoke_api_key(self, key_id: UUID) -> None:
         """Revoking twice keeps the first instant."""
@@ -109,12 +108,12 @@ class WorkspaceRepository:
             )
             .values(revoked_at=self._unit.now)
         )
-        await self._session.execute(statement)
+        await self._unit.session.execute(statement)
 
     async def _flush_unless_taken(self, row: Any) -> bool:
         try:
-            async with self._session.begin_nested():
-                self._session.add(row)
+            async with self._unit.session.begin_nested():
+                self._unit.session.add(row)
         except IntegrityError as error:
             if "uq_members_email" not in str(error.orig):
                 raise

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
-from app.contacts.errors import ContactExists
+from app.contacts.errors import ContactExists, unknown_contact
 from app.contacts.models import ContactRow, IdentityKey
-from app.contacts.repository import SORTING, ContactRepository, filter_fields
+from app.contacts.repository import FILTER_FIELDS, SORTING, ContactRepository, filter_fields
 from app.contacts.schemas import Contact, ContactCreate, ContactPage, ContactPatch, ContactSearch
 from app.contacts.service.values import (
     Normaliser,
@@ -20,7 +18,7 @@ from app.contacts.service.values import (
 from app.contacts.service.writing import announce_changed, announce_created, change, contact_of, new_row
 from app.kit.calls import Precondition
 from app.kit.database import Unit
-from app.kit.errors import NotFound
+from app.kit.filter_sql import FilterFields
 from app.kit.filters import Filter, FilterAnd, FilterPredicate, Operator
 from app.kit.pages import PageRequest
 from app.workspaces.service import WorkspaceService
@@ -75,11 +73,14 @@ class ContactService:
     async def get(self, contact_id: UUID) -> Contact:
         row = await self.repository.get(contact_id)
         if row is None:
-            raise _unknown()
+            raise unknown_contact()
         return contact_of(row, await self.workspace.currency())
 
     async def list(self, page: PageRequest, listing: ContactListing) -> ContactPage:
-        return await self._page(page, listing.as_filter(), include_archived=listing.include_archived)
+        """The simple filters name no attribute, so their definitions are not asked for."""
+        return await self._page(
+            page, listing.as_filter(), FILTER_FIELDS, include_archived=listing.include_archived
+        )
 
     async def search(self, search: ContactSearch) -> ContactPage:
         query = search.filter.model_dump(mode="json") if search.filter else None
@@ -90,7 +91,8 @@ class ContactService:
             [query, search.include_archived],
             pointer="/cursor",
         )
-        return await self._page(page, search.filter, include_archived=search.include_archived)
+        fields = filter_fields(await self.repository.definitions() if search.filter else {})
+        return await self._page(page, search.filter, fields, include_archived=search.include_archived)
 
     async def update(self, contact_id: UUID, patch: ContactPatch, precondition: Precondition) -> Contact:
         row = await self._locked(contact_id)
@@ -114,11 +116,10 @@ class ContactService:
         await self._apply(row, {"archived_at": None})
         return contact_of(row, await self.workspace.currency())
 
-    async def _page(self, page: PageRequest, wanted: Filter | None, *, include_archived: bool) -> ContactPage:
-        where: list[sa.ColumnElement[bool]] = []
-        if wanted is not None:
-            fields = filter_fields(await self.repository.definitions())
-            where.append(fields.to_sql(wanted, now=self.unit.now))
+    async def _page(
+        self, page: PageRequest, wanted: Filter | None, fields: FilterFields, *, include_archived: bool
+    ) -> ContactPage:
+        where = [] if wanted is None else [fields.to_sql(wanted, now=self.unit.now)]
         rows = await self.repository.page(page, where=where, include_archived=include_archived)
         sort = page.order.text.removeprefix("-")
         kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
@@ -154,9 +155,5 @@ class ContactService:
     async def _locked(self, contact_id: UUID) -> ContactRow:
         row = (await self.repository.locked([contact_id])).get(contact_id)
         if row is None:
-            raise _unknown()
+            raise unknown_contact()
         return row
-
-
-def _unknown() -> NotFound:
-    return NotFound("There is no such contact in this workspace.")

@@ -32,7 +32,12 @@ class Settings(BaseSettings):
         description="The same database as its owner, for migrations and `rapport workspace list`. Without it "
         "`RAPPORT_DATABASE_URL` is used, and whoever logs in as the owner works as the role `rapport_app`.",
     )
-    database_pool_size: int = Field(default=10, ge=2, le=200, description="Connections per process.")
+    database_pool_size: int = Field(
+        default=10,
+        ge=2,
+        le=200,
+        description="Connections of the API of a process; its worker has as many of its own.",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="Key that encrypts stored secrets, base64 of 32 bytes; several separated by commas while "

@@ -12,10 +12,11 @@ import uvloop
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from app.kit import migrations
 from app.kit.batches import field_errors
-from app.kit.database_problems import DATABASE_ERRORS, problem_of
+from app.kit.database_problems import DATABASE_ERRORS, problem_of, sqlstate_of
 from app.kit.embedded import EmbeddedError
 from app.kit.errors import FieldError, InternalError, Problem
 from app.kit.logs import configure_logs
@@ -29,6 +30,7 @@ from app.kit.resources import (
 from app.settings import Settings
 
 CONNECT_SECONDS = 5
+INSUFFICIENT_PRIVILEGE = "42501"
 
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,7 +110,15 @@ def migrate_if_behind(address: DatabaseAddress) -> str:
     """Brings the database up to date; returns what it was at before, `nothing` for an empty one."""
     revision = uvloop.run(revision_of(address))
     if migrations.is_behind(revision):
-        migrations.upgrade(address.owner_url, address.app_role)
+        try:
+            migrations.upgrade(address.owner_url, address.app_role)
+        except DBAPIError as error:
+            if sqlstate_of(error) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise Failure(
+                f"{place(address.owner_url)}: the migration needs a right that the login lacks "
+                f"({error.orig}). It must own the database and have CREATEROLE."
+            ) from None
     return revision or "nothing"
 
 

@@ -182,6 +182,23 @@ def downgrade() -> None:
     op.execute(f'REVOKE USAGE ON SCHEMA public FROM "{app_role()}", {SEARCH_ROLE}')
 
 
+# From 16 on whoever makes a role may grant it, but not become it, unless they grant it to themselves. A login
+# of the app's own is nobody the owner has to become.
+BECOME = """
+    DO $$ BEGIN
+        IF (SELECT rolcanlogin FROM pg_roles WHERE rolname = '{role}') THEN
+            RETURN;
+        ELSIF current_setting('server_version_num')::int < 160000 THEN
+            IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+                GRANT "{role}" TO current_user;
+            END IF;
+        ELSIF NOT pg_has_role(current_user, '{role}', 'SET') THEN
+            EXECUTE 'GRANT "{role}" TO current_user WITH SET TRUE, INHERIT TRUE';
+        END IF;
+    END $$
+"""
+
+
 def make_roles() -> None:
     """Roles belong to the cluster: another database of it may have made them before."""
     for role in (app_role(), SEARCH_ROLE):
@@ -189,10 +206,7 @@ def make_roles() -> None:
             f'DO $$ BEGIN CREATE ROLE "{role}" NOLOGIN; '
             "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
-        op.execute(
-            f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN "
-            f'GRANT "{role}" TO current_user; END IF; END $$'
-        )
+        op.execute(BECOME.format(role=role))
     op.execute(f'GRANT USAGE ON SCHEMA public TO "{app_role()}"')
     op.execute(f'GRANT SELECT ON alembic_version TO "{app_role()}"')
     # Whoever is to own a function needs CREATE on its schema.

@@ -15,6 +15,8 @@ from app.kit.embedded import EmbeddedServer
 from tests.conftest import FAST
 from tests.journeys.processes import PRIVATE, RAPPORT, free_port, status_of, until
 
+OUTBOUND = {"RAPPORT_OUTBOUND_ALLOWED_NETWORKS": '["127.0.0.0/8"]'}
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -67,7 +69,7 @@ class CommandLine:
         with output.open("wb") as printed, (self.data_dir / f"serve-{port}.log").open("wb") as log:
             process = subprocess.Popen(
                 [RAPPORT, "serve", *arguments],
-                env=self.environment({"RAPPORT_PORT": str(port)}),
+                env=self.environment({"RAPPORT_PORT": str(port), **OUTBOUND}),
                 cwd=self.data_dir,
                 stdout=printed,
                 stderr=log,

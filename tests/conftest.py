@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.kit import migrations
 from app.kit.embedded import EmbeddedServer
 from app.kit.ids import new_id
+from app.kit.logs import configure_logs
 from app.kit.resources import DatabaseAddress, Resources, open_resources
 from app.main import create_app
 from app.settings import Settings
@@ -27,6 +28,12 @@ from app.workspaces.service import WorkspaceService
 from tests.stand_ins import MovableClock
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """As in production: the stock renderer spends seconds on each traceback."""
+    configure_logs("json", "info")
 
 
 @pytest.fixture(scope="session")

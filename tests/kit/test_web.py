@@ -293,7 +293,7 @@ async def test_what_the_database_quotes_is_not_logged(sqlstate: str) -> None:
         (asyncpg.InterfaceError("pool is closing"), 503),
         (asyncpg.InterfaceError("another operation is in progress"), 500),
         (asyncpg.DataError("invalid input for query argument $1: 'x'"), 422),
-        (asyncpg.InternalClientError("unknown state"), 500),
+        (asyncpg.InternalClientError("unknown state"), 503),
         (wrapped(asyncpg.InterfaceError("connection is closed")), 503),
         (wrapped(asyncpg.DataError("invalid input for query argument $1")), 422),
         (wrapped(asyncpg.InternalClientError("unknown state"), lost=True), 503),

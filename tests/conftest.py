@@ -6,6 +6,7 @@ little as a rollback.
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 def logs() -> None:
     """As in production: the stock renderer spends seconds on each traceback."""
     configure_logs("json", "info")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

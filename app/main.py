@@ -17,6 +17,7 @@ from app.kit.calls import Services
 from app.kit.docs import install_docs
 from app.kit.guards import MethodGuard, guards
 from app.kit.health import install_health, process_registry
+from app.kit.hot import settle_heap
 from app.kit.openapi import install_openapi
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
@@ -96,6 +97,7 @@ def _lifespan(resources: Resources, *, with_worker: bool) -> Lifespan:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         worker = app.state.worker = Worker.beside(resources) if with_worker else None
         working = asyncio.create_task(worker.run()) if worker else None
+        settle_heap()
         app.state.ready = True
         try:
             yield

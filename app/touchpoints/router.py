@@ -10,6 +10,7 @@ from app.kit.batches import Atomic, DryRun
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
 from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
 from app.kit.schemas import Instant, Name
+from app.kit.web import JsonRoute
 from app.touchpoints.repository import SORTING
 from app.touchpoints.schemas import (
     Channel,
@@ -26,7 +27,7 @@ from app.touchpoints.schemas import (
 )
 from app.touchpoints.service.touchpoints import TouchpointListing, TouchpointService
 
-router = APIRouter(prefix="/v1", tags=["touchpoints"])
+router = APIRouter(prefix="/v1", tags=["touchpoints"], route_class=JsonRoute)
 
 Reader = Annotated[Call, Depends(Access("touchpoints:read"))]
 Writer = Annotated[Call, Depends(Access("touchpoints:write"))]

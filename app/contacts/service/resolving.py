@@ -1,8 +1,8 @@
 """From what a partner knows of a person to the contact, which is made if nobody knew them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from app.contacts.models import ContactRow, IdentityKey
@@ -15,8 +15,7 @@ from app.kit.errors import Invalid, Problem
 from app.workspaces.service import WorkspaceService
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """Who is meant: a contact's id, or a key it is known by. `pointer` is where it stands in the request.
 
     `acquired_at` is when the relationship began, should the contact have to be made.
@@ -79,8 +78,7 @@ class ContactResolver:
         announce_created(self.unit, rows, await WorkspaceService(self.unit).currency())
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(NamedTuple):
     """A key and how the contact made for it shows it."""
 
     key: IdentityKey

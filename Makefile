@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+EXAMPLES ?= 200
 
 # A name on the PATH is not yet an interpreter: version managers leave names that fail.
 CANDIDATES := python3.13 python3.12 python3.11 python3
@@ -39,8 +40,8 @@ static: install
 bench: install  ## measures Rapport beside a floor of raw asyncpg, in one run
 	$(BIN)/python -m benchmarks
 
-fuzz: install  ## hostile input, many examples of it
-	RAPPORT_FUZZ=1 $(BIN)/pytest tests/contract
+fuzz: install  ## hostile input, EXAMPLES of it for each operation
+	RAPPORT_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/contract/test_fuzz.py
 
 lock: install  ## resolves the dependencies of pyproject.toml anew
 	$(COMPILE) --upgrade --output-file requirements.lock

@@ -12,10 +12,8 @@ from sqlalchemy.exc import NoResultFound
 from app.commands.console import Failure, connected
 from app.kit.database import Unit
 from app.kit.ids import new_id
-from app.kit.pages import MOST_ROWS, PageRequest
 from app.kit.resources import DatabaseAddress, Resources
 from app.kit.tenancy import SEARCH_ROLE
-from app.workspaces.repository import API_KEY_SORTING
 from app.workspaces.schemas import ApiKey, ApiKeyCreate, CreatedApiKey, Workspace, WorkspaceCreate
 from app.workspaces.service import WorkspaceService
 
@@ -76,16 +74,8 @@ async def create_key(resources: Resources, workspace_id: UUID, new: ApiKeyCreate
 
 async def list_keys(resources: Resources, workspace_id: UUID) -> list[ApiKey]:
     """Every key of the workspace, newest first, without the keys themselves."""
-    keys: list[ApiKey] = []
-    cursor = None
     async with workspace_unit(resources, workspace_id) as unit:
-        while True:
-            page = PageRequest(API_KEY_SORTING.parse(None), MOST_ROWS, cursor)
-            found = await WorkspaceService(unit).api_keys(page)
-            keys += found.items
-            cursor = found.next_cursor
-            if cursor is None:
-                return keys
+        return await WorkspaceService(unit).every_api_key()
 
 
 async def revoke_key(resources: Resources, workspace_id: UUID, key_id: UUID) -> None:

@@ -91,6 +91,14 @@ class WorkspaceRepository:
         statement = select(ApiKeyRow).where(ApiKeyRow.workspace_id == self._workspace_id)
         return (await self._unit.session.execute(page.apply(statement))).scalars().all()
 
+    async def every_api_key(self) -> Sequence[ApiKeyRow]:
+        statement = (
+            select(ApiKeyRow)
+            .where(ApiKeyRow.workspace_id == self._workspace_id)
+            .order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id.desc())
+        )
+        return (await self._session.execute(statement)).scalars().all()
+
     async def api_key(self, key_id: UUID) -> ApiKeyRow | None:
         statement = select(ApiKeyRow).where(
             ApiKeyRow.workspace_id == self._workspace_id, ApiKeyRow.id == key_id

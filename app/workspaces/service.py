@@ -160,6 +160,10 @@ class WorkspaceService:
         kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
         return ApiKeyPage(items=[ApiKey.model_validate(row) for row in kept], next_cursor=cursor)
 
+    async def every_api_key(self) -> list[ApiKey]:
+        """All of them, newest first."""
+        return [ApiKey.model_validate(row) for row in await self.repository.every_api_key()]
+
     async def api_key(self, key_id: UUID) -> ApiKey:
         row = await self.repository.api_key(key_id)
         if row is None:

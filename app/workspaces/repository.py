@@ -97,7 +97,7 @@ class WorkspaceRepository:
             .where(ApiKeyRow.workspace_id == self._workspace_id)
             .order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id.desc())
         )
-        return (await self._session.execute(statement)).scalars().all()
+        return (await self._unit.session.execute(statement)).scalars().all()
 
     async def api_key(self, key_id: UUID) -> ApiKeyRow | None:
         statement = select(ApiKeyRow).where(

@@ -36,8 +36,8 @@ def _digits(text: object) -> object:
 
 Limit = Annotated[
     int,
-    BeforeValidator(_digits),
     Query(ge=1, le=MOST_ROWS, description="How many rows a page may have."),
+    BeforeValidator(_digits),
 ]
 Cursor = Annotated[
     str | None,

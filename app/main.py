@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api import ROUTERS
+from app.api import LANES, ROUTERS
 from app.kit.auth import KeyRing
 from app.kit.body_guard import JSON_TYPES
 from app.kit.calls import Services
@@ -18,6 +18,7 @@ from app.kit.docs import install_docs
 from app.kit.guards import MethodGuard, guards
 from app.kit.health import install_health, process_registry
 from app.kit.hot import settle_heap
+from app.kit.lanes import install_lanes
 from app.kit.openapi import install_openapi
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
@@ -78,6 +79,7 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
     app.state.event_types = EVENT_TYPES
     for router in ROUTERS:
         app.include_router(router)
+    install_lanes(app, LANES)
     install_problem_handlers(app)
     install_health(app, registry)
     install_docs(app)

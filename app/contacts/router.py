@@ -1,9 +1,13 @@
 """HTTP face of the contacts room."""
 
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import TypeAdapter
+from starlette.types import Scope
 
 from app.contacts.models import LifecycleStage
 from app.contacts.repository import DEFINITION_SORTING, SORTING
@@ -26,13 +30,15 @@ from app.contacts.service.reading import ContactReader
 from app.contacts.service.upserting import ContactUpserter
 from app.kit.batches import Atomic, DryRun
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.lanes import Lane, plain_body, plain_id, plain_query
+from app.kit.pages import DEFAULT_ROWS, MOST_ROWS, Cursor, Limit, PageRequest
 from app.kit.web import JsonRoute
 
 router = APIRouter(prefix="/v1", tags=["contacts"], route_class=JsonRoute)
 
-Reader = Annotated[Call, Depends(Access("contacts:read"))]
-Writer = Annotated[Call, Depends(Access("contacts:write"))]
+READ, WRITE = Access("contacts:read"), Access("contacts:write")
+Reader = Annotated[Call, Depends(READ)]
+Writer = Annotated[Call, Depends(WRITE)]
 
 
 @router.post("/contacts", operation_id="contacts_create", response_model=Contact, status_code=201)
@@ -165,3 +171,39 @@ async def update_definition(
 ) -> Response:
     """Adds options or changes the description."""
     return await call.write(lambda unit: AttributeService(unit).update(definition_id, patch, call.if_match()))
+
+
+CREATE = TypeAdapter(ContactCreate)
+STAGES = get_args(LifecycleStage)
+LONGEST_CURSOR = 2000
+
+
+def _plain_list(scope: Scope, _: str) -> Mapping[str, Any] | None:
+    """The page, if the list is asked for by stage alone."""
+    query = plain_query(scope, ("limit", "cursor", "lifecycle_stage"))
+    if query is None:
+        return None
+    limit, stage, cursor = (
+        query.get("limit", str(DEFAULT_ROWS)),
+        query.get("lifecycle_stage"),
+        query.get("cursor"),
+    )
+    if not re.fullmatch("[1-9][0-9]{0,2}", limit) or int(limit) > MOST_ROWS:
+        return None
+    if (stage is not None and stage not in STAGES) or len(cursor or "") > LONGEST_CURSOR:
+        return None
+    return {"limit": int(limit), "cursor": cursor, "lifecycle_stage": stage}
+
+
+LANES: tuple[Lane[Any], ...] = (
+    Lane("GET", "/v1/contacts/{contact_id}", READ, plain_id, lambda call, each: get_contact(each, call)),
+    Lane("GET", "/v1/contacts", READ, _plain_list, lambda call, page: list_contacts(call, **page)),
+    Lane(
+        "POST",
+        "/v1/contacts",
+        WRITE,
+        lambda scope, _: plain_body(scope, CREATE),
+        lambda call, new: create_contact(new, call),
+    ),
+)
+"""The ways that most requests go; see `kit.lanes`."""

@@ -173,6 +173,12 @@ class Access:
         self.scope = scope
 
     async def __call__(self, request: Request) -> Call:
+        return await self.admit(request, strict_query)
+
+    async def admit(
+        self, request: Request, check: Callable[[Request], Awaitable[None]] | None = None
+    ) -> Call:
+        """Lets the caller in, or raises. `check` judges the request of a caller who is known by then."""
         services: Services = request.app.state.services
         caller = await _caller(services, request)
         request.state.workspace_id = str(caller.workspace_id)
@@ -181,7 +187,8 @@ class Access:
         request.state.answer_headers = allowance.headers()
         if allowance.retry_after is not None:
             raise RateLimited("This key has used up its requests for now.", headers=allowance.headers())
-        await strict_query(request)
+        if check is not None:
+            await check(request)
         if not caller.may(self.scope):
             raise MissingScope(f"This operation needs the scope {self.scope}.")
         return Call(request, caller, services)

@@ -45,7 +45,6 @@ fuzz: install  ## hostile input, EXAMPLES of it for each operation
 
 lock: install  ## resolves the dependencies of pyproject.toml anew
 	$(COMPILE) --upgrade --output-file requirements.lock
-	$(COMPILE) --upgrade --extra local --output-file requirements-local.lock --constraint requirements.lock
 	$(COMPILE) --upgrade --extra local --group dev --output-file requirements-dev.lock --constraint requirements.lock
 
 openapi: install  ## writes openapi.yaml from the code

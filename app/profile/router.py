@@ -9,7 +9,7 @@ from app.kit.calls import Access, Call
 from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
 from app.profile.schemas import EntryType, TimelinePage
 from app.profile.service import TimelineService
-from app.touchpoints.repository import SORTING
+from app.touchpoints.service.touchpoints import LATEST_FIRST
 
 router = APIRouter(prefix="/v1", tags=["contacts"])
 
@@ -28,5 +28,5 @@ async def get_timeline(
     ] = None,
 ) -> Response:
     """Everything that happened with a contact, latest first, in one feed of typed entries."""
-    page = PageRequest(SORTING.parse("-occurred_at"), limit, cursor, [contact_id, type])
+    page = PageRequest(LATEST_FIRST, limit, cursor, [contact_id, type])
     return await call.read(lambda unit: TimelineService(unit).page(contact_id, page))

@@ -37,6 +37,10 @@ from app.workspaces.service import WorkspaceService
 CREATE = TypeAdapter(TouchpointCreate)
 
 
+LATEST_FIRST = SORTING.parse("-occurred_at")
+"""The order of a timeline."""
+
+
 @dataclass(frozen=True, slots=True)
 class TouchpointListing:
     """The simple filters of the touchpoint list; None where one is not used. `until` itself is out."""

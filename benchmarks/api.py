@@ -22,14 +22,13 @@ from benchmarks import recording
 from benchmarks.checking import check_target
 from benchmarks.floor import Floor
 from benchmarks.load import new_contact, touchpoint
-from benchmarks.measuring import Cost, Meter, backends, children
+from benchmarks.measuring import MOST_OTHER_LOAD, Cost, Meter
 from benchmarks.processes import Cores, Load, Target, floor, load, rapport
 from benchmarks.recording import Probe, Statement, in_one_spelling
 from benchmarks.report import GATES, Line, markdown
-from benchmarks.world import CONTACTS_EACH, World, pin, running_world
+from benchmarks.world import CONTACTS_EACH, World, pin, pin_database, running_world
 
 BATCH_CONNECTIONS = 4
-MOST_OTHER_LOAD = 0.15
 MOST_TRIES = 3
 PAGES = 30
 WARM_SECONDS = 1.0
@@ -99,7 +98,7 @@ def main() -> None:
         say(f"filling a database in {place} …")
         world = stack.enter_context(running_world(place))
         cores = Cores.of_this_machine()
-        _pin_database(world, cores)
+        pin_database(world, cores.rest)
         bench, targets, tail = stack.enter_context(_everything_up(world, place, cores, options))
         lines = [_line(bench, path, targets) for path in options.paths]
         lines += [_tail_line(bench, path, tail) for path in options.paths if path in ("one", "list")]
@@ -215,11 +214,6 @@ def _probes(world: World, plan: Mapping[str, Any]) -> dict[str, Probe]:
         "create": Probe("POST", "/v1/contacts", lambda: new_contact(next(numbers)), known),
         "batch100": Probe("POST", "/v1/touchpoints/batch", batch, known),
     }
-
-
-def _pin_database(world: World, cores: Cores) -> None:
-    for pid in (world.postmaster, *children(world.postmaster)):
-        pin(pid, cores.rest)
 
 
 def _line(bench: Bench, path: str, targets: Sequence[Target]) -> Line:

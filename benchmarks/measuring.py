@@ -8,6 +8,8 @@ from pathlib import Path
 
 PROC = Path("/proc")
 TICK = os.sysconf("SC_CLK_TCK")
+MOST_OTHER_LOAD = 0.15
+"""The share of a core that others may have while we measure."""
 IDLE_COLUMNS = (3, 4)
 # PostgreSQL's own housekeeping goes on whoever asks; it belongs to nobody's request.
 HOUSEKEEPERS = ("checkpointer", "background writer", "autovacuum", "logical replication")

@@ -18,6 +18,7 @@ from benchmarks.world import World, pin
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
+SECRET_KEY = base64.b64encode(os.urandom(32)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,11 @@ class Cores:
         return cls(usable[0], usable[1]) if len(usable) > 1 else cls(None, None)
 
 
-class Load:
-    """The load generator's process."""
+class Helper:
+    """A process that takes one order a line and answers each with a line, both in JSON."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.process = process
-
-    def slice(self, target: Target, path: str, *, connections: int, seconds: float) -> dict[str, Any]:
-        """Runs one slice and returns its figures."""
-        return self.ask({"port": target.port, "path": path, "connections": connections, "seconds": seconds})
 
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -66,25 +63,45 @@ class Load:
 
 
 @contextmanager
-def rapport(world: World, place: Path, cores: Cores, *, name: str, pool: int) -> Iterator[Target]:
+def rapport(
+    world: World, place: Path, cores: Cores, *, name: str = "rapport", pool: int = 10
+) -> Iterator[Target]:
     """`rapport serve --no-worker`, as a user would start it, without its rate limit."""
     port = free_port()
-    settings = {
-        "RAPPORT_DATABASE_URL": world.app_url,
-        "RAPPORT_DATABASE_OWNER_URL": world.owner_url,
-        "RAPPORT_DATABASE_POOL_SIZE": str(pool),
-        "RAPPORT_SECRET_KEY": base64.b64encode(os.urandom(32)).decode(),
-        "RAPPORT_RATE_LIMIT_PER_SECOND": "0",
-        "RAPPORT_LOG_FORMAT": "json",
-        "RAPPORT_PORT": str(port),
-    }
-    command = [str(Path(sys.executable).parent / "rapport"), "serve", "--no-worker"]
-    with (
-        (place / f"{name}.log").open("wb") as log,
-        _running(command, cores.api, env=settings, stdout=log, stderr=log) as process,
-    ):
+    settings = _settings(world) | {"RAPPORT_PORT": str(port), "RAPPORT_DATABASE_POOL_SIZE": str(pool)}
+    with _logged(place, name, ["serve", "--no-worker"], settings, cores) as process:
         _await_port(process, port)
         yield Target(name, process.pid, port)
+
+
+@contextmanager
+def worker(world: World, place: Path, cores: Cores) -> Iterator[int]:
+    """`rapport worker`; gives its process id."""
+    with _logged(place, "worker", ["worker"], _settings(world), cores) as process:
+        yield process.pid
+
+
+def _settings(world: World) -> dict[str, str]:
+    return {
+        "RAPPORT_DATABASE_URL": world.app_url,
+        "RAPPORT_DATABASE_OWNER_URL": world.owner_url,
+        "RAPPORT_SECRET_KEY": SECRET_KEY,
+        "RAPPORT_RATE_LIMIT_PER_SECOND": "0",
+        "RAPPORT_LOG_FORMAT": "json",
+        "RAPPORT_OUTBOUND_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
+    }
+
+
+@contextmanager
+def _logged(
+    place: Path, name: str, command: list[str], settings: Mapping[str, str], cores: Cores
+) -> Iterator["subprocess.Popen[bytes]"]:
+    program = str(Path(sys.executable).parent / "rapport")
+    with (
+        (place / f"{name}.log").open("wb") as log,
+        _running([program, *command], cores.api, env=settings, stdout=log, stderr=log) as process,
+    ):
+        yield process
 
 
 @contextmanager
@@ -99,14 +116,29 @@ def floor(config: Mapping[str, Any], cores: Cores) -> Iterator[Target]:
         yield Target("floor", process.pid, port)
 
 
+class Load(Helper):
+    """The load generator's process."""
+
+    def slice(self, target: Target, path: str, *, connections: int, seconds: float) -> dict[str, Any]:
+        """Runs one slice and returns its figures."""
+        return self.ask({"port": target.port, "path": path, "connections": connections, "seconds": seconds})
+
+
 @contextmanager
 def load(plan: Mapping[str, Any], cores: Cores) -> Iterator[Load]:
     """The load generator; `plan` is what `load.Loads` takes."""
-    command = [sys.executable, "-m", "benchmarks.load"]
-    with _running(command, cores.rest, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with helper("benchmarks.load", cores.rest) as process:
         generator = Load(process)
         generator.tell(dict(plan))
         yield generator
+
+
+@contextmanager
+def helper(module: str, core: int | None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A helper's process, on its core."""
+    command = [sys.executable, "-m", module]
+    with _running(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield process
 
 
 def free_port() -> int:

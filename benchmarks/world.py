@@ -1,4 +1,4 @@
-"""The world that is measured: an embedded PostgreSQL with durable settings, 200,000 contacts in 20 workspaces."""
+"""The world that is measured: a durable embedded PostgreSQL with 200,000 contacts in 20 workspaces."""
 
 import asyncio
 import hashlib
@@ -16,6 +16,7 @@ from app.kit import migrations
 from app.kit.auth import new_key, visible_part
 from app.kit.embedded import EmbeddedServer
 from app.kit.resources import DatabaseAddress
+from benchmarks.measuring import children
 
 # Durable, as in production: an answer to a write waits for the disk.
 DURABLE = {
@@ -75,6 +76,12 @@ def pin(pid: int, core: int | None) -> None:
     if core is not None:
         with suppress(ProcessLookupError):
             os.sched_setaffinity(pid, {core})
+
+
+def pin_database(world: World, core: int | None) -> None:
+    """Keeps PostgreSQL on one core, with the connections to come."""
+    for pid in (world.postmaster, *children(world.postmaster)):
+        pin(pid, core)
 
 
 async def _fill(dsn: str) -> tuple[UUID, str]:

@@ -16,9 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.auth import Caller, KeyRing
 from app.kit.database import Unit
-from app.kit.errors import MissingScope, PreconditionFailed, RateLimited, Unauthenticated
+from app.kit.errors import MissingScope, RateLimited, Unauthenticated
 from app.kit.hot import Rendered
 from app.kit.idempotency import Answer, IdempotentRequest
+from app.kit.preconditions import Precondition, etag_of, names
 from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
 from app.kit.web import strict_query
@@ -81,7 +82,7 @@ class Call:
             result = await use_case(unit)
         answer = _render(result, 200, None)
         etag = answer.headers.get("ETag")
-        if conditional and etag and _names(self.request.headers.get("if-none-match"), etag):
+        if conditional and etag and names(self.request.headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=answer.headers)
         next_cursor = getattr(result, "next_cursor", None)
         if next_cursor is not None and self.request.method == "GET":
@@ -204,21 +205,6 @@ async def _caller(services: Services, request: Request) -> Caller:
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class Precondition:
-    """The `If-Match` header of a request, absent or not."""
-
-    header: str | None
-
-    def check(self, version: int) -> None:
-        """Raises `PreconditionFailed` unless the header is absent, `*`, or names this version."""
-        if self.header is not None and not _names(self.header, _etag(version)):
-            raise PreconditionFailed(
-                "It has changed since you read it. Read it again and repeat your change.",
-                extensions={"current_version": version},
-            )
-
-
 def _render(
     result: BaseModel | Rendered | None, status: int, location: Callable[[Any], str] | None
 ) -> Answer:
@@ -227,7 +213,7 @@ def _render(
     headers = {}
     version = getattr(result, "version", None)
     if isinstance(version, int):
-        headers["ETag"] = _etag(version)
+        headers["ETag"] = etag_of(version)
     if location is not None:
         headers["Location"] = location(result)
     body = result.body if isinstance(result, Rendered) else result.__pydantic_serializer__.to_json(result)
@@ -238,18 +224,6 @@ def _response(answer: Answer) -> Response:
     return Response(
         answer.body, answer.status, answer.headers, media_type=JSON if answer.status != 204 else None
     )
-
-
-def _etag(version: int) -> str:
-    return f'"{version}"'
-
-
-def _names(header: str | None, etag: str) -> bool:
-    """Whether a list of entity tags holds this one; a weak tag counts as its strong twin."""
-    if header is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in tags or etag in tags
 
 
 def _passing(error: Exception) -> bool:

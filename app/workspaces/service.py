@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from app.kit.auth import key_hash, new_key, visible_part
-from app.kit.calls import Precondition
 from app.kit.contact_points import email_key
 from app.kit.database import Unit
 from app.kit.errors import Invalid, NotFound
 from app.kit.ids import new_id
 from app.kit.outbox import emit
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 from app.workspaces.errors import MemberExists
 from app.workspaces.events import SETTINGS_CHANGED
 from app.workspaces.models import ApiKeyRow, MemberRow, WorkspaceRow

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.kit.batches import read_items
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.errors import Invalid
+from app.kit.preconditions import Precondition
 from app.kit.resources import Resources
 from app.touchpoints.schemas import TouchpointPatch
 from app.touchpoints.service.touchpoints import CREATE, TouchpointService

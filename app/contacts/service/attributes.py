@@ -11,11 +11,11 @@ from app.contacts.schemas import (
     AttributeDefinitionPage,
     AttributeDefinitionPatch,
 )
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.errors import Invalid, NotFound
 from app.kit.ids import new_id
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 
 
 class AttributeService:

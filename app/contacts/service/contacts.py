@@ -16,11 +16,11 @@ from app.contacts.service.values import (
     without_nulls,
 )
 from app.contacts.service.writing import announce_changed, announce_created, change, contact_of, new_row
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.filter_sql import FilterFields
 from app.kit.filters import Filter, FilterAnd, FilterPredicate, Operator
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 from app.workspaces.service import WorkspaceService
 
 

@@ -21,11 +21,11 @@ from app.goals.service.figures import Calendar, MetricReader
 from app.goals.service.refreshing import GoalRefresh
 from app.goals.service.smart import DEEPEST
 from app.goals.service.terms import Kind, check_terms, fill_in, priority_of
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.errors import Invalid, NotFound
 from app.kit.ids import new_id
 from app.kit.pages import MOST_ROWS, PageRequest
+from app.kit.preconditions import Precondition
 from app.metrics.service.catalogue import Definition
 from app.metrics.service.reading import MetricService
 from app.workspaces.service import WorkspaceService

@@ -11,12 +11,12 @@ from app.intake.errors import TooManySecrets
 from app.intake.models import SourceRow
 from app.intake.repository import SourceRepository
 from app.intake.schemas import Source, SourceCreate, SourcePage, SourcePatch, SourceWithSecret
-from app.kit.calls import Precondition
 from app.kit.crypto import Cipher
 from app.kit.database import Unit
 from app.kit.errors import Conflict, NotFound
 from app.kit.ids import new_id
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 from app.kit.signing import new_secret
 
 OLD_SECRET_WORKS = timedelta(hours=24)

@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 
 from app.contacts.service.resolving import ContactResolver, Reference
 from app.kit.batches import DryRunOver, Outcome, read_items, refuse_if_atomic, summarise
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.errors import NotFound, Problem
 from app.kit.filters import Filter, FilterAnd, FilterPredicate, Operator
 from app.kit.outbox import EventType, emit_raw
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 from app.touchpoints.events import DELETED, UPDATED, changed_json
 from app.touchpoints.models import TouchpointRecord
 from app.touchpoints.repository import SORTING, TouchpointRepository, filter_fields

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.kit.calls import Precondition
 from app.kit.database import Unit
 from app.kit.errors import Invalid, NotFound
 from app.kit.ids import new_id
 from app.kit.outbound import RefusedAddress
 from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
 from app.kit.resources import Resources
 from app.kit.signing import new_secret
 from app.webhooks.errors import TooManySecrets

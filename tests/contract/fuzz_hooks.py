@@ -1,0 +1,67 @@
+"""What the fuzzer has to know of Rapport: how its texts look, and what a schema cannot say."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.core.transport import Response
+
+FIRST, LAST = datetime(1900, 1, 2), datetime(2199, 12, 30)
+
+BEYOND_SCHEMA = {
+    "/problems/idempotency-key-reused": "one request compared with another",
+    "bad_email": "an address has a grammar of its own",
+    "bad_phone": "so has a phone number",
+    "batch_refused": "an item of an all-or-nothing batch",
+    "closes_first": "one field compared with another",
+    "currency_mismatch": "the workspace has its currency",
+    "due_before_start": "one field compared with another",
+    "empty_range": "one parameter compared with another",
+    "empty_time": "one field compared with another",
+    "in_the_future": "a field compared with the clock",
+    "in_the_past": "a field compared with the clock",
+    "invalid_cursor": "cursors are made by the server",
+    "missing": "a field that another one asks for",
+    "nul_character": "it would have to be forbidden in every single text",
+    "no_metric": "one field asks for another",
+    "no_key": "one of two fields is needed",
+    "one_reference": "exactly one of two fields is needed",
+    "options": "one field asks for another",
+    "refused_url": "a URL has a grammar of its own, and some addresses are out of bounds",
+    "status_change": "a change compared with what there is",
+    "too_long": "one field compared with another",
+    "too_many_decimals": "each currency has its decimals",
+    "unknown_attribute": "the workspace has its attributes",
+    "unknown_contact": "there is no such row",
+    "unknown_currency": "ISO 4217 has its list",
+    "unknown_event_type": "the catalogue has its list",
+    "unknown_field": "a filter names fields by their text",
+    "unknown_goal": "there is no such row",
+    "unknown_member": "there is no such row",
+    "unknown_metric": "the catalogue has its list",
+    "unknown_operator": "each type of field has its operators",
+    "unknown_position": "the feed has its end",
+    "unknown_sort": "a search names its order by text",
+    "unknown_timezone": "IANA has its list",
+    "wrong_type": "an attribute or a field of a filter has its type",
+}
+"""Codes of refusals that may meet a request that its schema allows, and why."""
+
+schemathesis.openapi.format("date", st.dates(FIRST.date(), LAST.date()).map(str))
+schemathesis.openapi.format(
+    "date-time", st.datetimes(FIRST, LAST, timezones=st.just(UTC)).map(lambda instant: instant.isoformat())
+)
+
+
+@schemathesis.check
+def refused_for_a_reason(ctx: Any, response: Response, case: schemathesis.Case) -> None:
+    """A request that its schema allows is taken, or refused for a reason that no schema can tell."""
+    meta = case.meta
+    if meta is None or not meta.generation.mode.is_positive or response.status_code not in (400, 415, 422):
+        return
+    problem = response.json()
+    errors = problem.get("errors", [])
+    codes = {error["code"] for error in errors} or {problem["type"]}
+    if codes - BEYOND_SCHEMA.keys():
+        raise AssertionError(f"a schema could tell: {sorted(codes - BEYOND_SCHEMA.keys())} in {errors}")

@@ -1,0 +1,333 @@
+"""What PostgreSQL does for the app's role, behind row-level security, where there are many rows.
+
+Under row-level security an index serves only leakproof operators, so a query that was fast without it may
+read the whole workspace. Each request is sent for real and every SELECT it makes is explained.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from app.kit import database
+from app.kit.database import Base, Unit
+from app.kit.resources import Resources
+from app.kit.tenancy import SEARCH_ROLE
+from app.subscriptions import SWEEPS
+from tests.contract.conftest import a_world
+from tests.contract.factories import World
+from tests.contract.rows import as_owner
+
+pytestmark = pytest.mark.slow
+
+Statement = tuple[str, tuple[Any, ...]]
+
+CONTACTS, NEIGHBOURS = 50_000, 10_000
+MOST_ROWS_READ = 2_000
+BIG = {"contacts", "contact_identities", "touchpoints", "events", "idempotency_keys", "webhook_deliveries"}
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A workspace with many rows, and one contact and touchpoint from the middle of them."""
+
+    world: World
+    contact: asyncpg.Record
+    touchpoint: asyncpg.Record
+    endpoint_id: str
+
+
+@pytest.fixture(scope="module")
+async def crowd(app: FastAPI, resources: Resources) -> AsyncIterator[Crowd]:
+    async with a_world(app, resources) as world, a_world(app, resources) as neighbour:
+        await multiply(neighbour, NEIGHBOURS)
+        await multiply(world, CONTACTS)
+        async with as_owner(world) as owner:
+            await owner.execute("ANALYZE")
+            middle = "WHERE workspace_id = $1 ORDER BY id OFFSET $2 LIMIT 1"
+            chosen = world.tenant.workspace_id, CONTACTS // 2
+            contact = await owner.fetchrow(f"SELECT * FROM contacts {middle}", *chosen)
+            touchpoint = await owner.fetchrow(f"SELECT * FROM touchpoints {middle}", *chosen)
+        assert contact is not None
+        assert touchpoint is not None
+        yield Crowd(world, contact, touchpoint, await world.id("endpoint_id"))
+
+
+def found_by(field: str, op: str, value: Any) -> dict[str, Any]:
+    return {"filter": {"field": field, "op": op, "value": value}}
+
+
+REQUESTS: dict[str, tuple[str, str, Any]] = {
+    "a contact": ("GET", "/v1/contacts/{contact.id}", None),
+    "contacts": ("GET", "/v1/contacts", None),
+    "contacts by name": ("GET", "/v1/contacts?sort=display_name", None),
+    "contacts by email": ("GET", "/v1/contacts?email={email}", None),
+    "contacts by tag": ("GET", "/v1/contacts?tag=tag-77", None),
+    "contacts by stage": ("GET", "/v1/contacts?lifecycle_stage=lead", None),
+    "contacts by owner": ("GET", "/v1/contacts?owner_id={contact.owner_id}", None),
+    "search by email": ("POST", "/v1/contacts/search", found_by("email", "eq", "{email}")),
+    "search by external id": ("POST", "/v1/contacts/search", found_by("external_id", "eq", "{external_id}")),
+    "search by tag": ("POST", "/v1/contacts/search", found_by("tags", "contains", "tag-77")),
+    "search by attribute": ("POST", "/v1/contacts/search", found_by("attributes.plan", "eq", "plan-77")),
+    "search by time": ("POST", "/v1/contacts/search", found_by("created_at", "within_last", "30d")),
+    "a touchpoint": ("GET", "/v1/touchpoints/{touchpoint.id}", None),
+    "touchpoints": ("GET", "/v1/touchpoints", None),
+    "touchpoints of a contact": ("GET", "/v1/touchpoints?contact_id={touchpoint.contact_id}", None),
+    "touchpoints of a kind": ("GET", "/v1/touchpoints?kind=purchase", None),
+    "touchpoints by their foreign id": (
+        "GET", "/v1/touchpoints?source=shop&external_id={touchpoint.external_id}", None
+    ),
+    "a timeline": ("GET", "/v1/contacts/{touchpoint.contact_id}/timeline", None),
+    "deliveries of an endpoint": ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", None),
+    "failed deliveries": ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries?status=failed", None),
+    "the feed": ("GET", "/v1/events?after=20000", None),
+    "an upsert": ("POST", "/v1/contacts/batch", {"items": [{"emails": [{"address": "{email}"}]}]}),
+    "a purchase": ("POST", "/v1/touchpoints", {
+        "contact": {"email": "{email}"}, "kind": "note", "occurred_at": "2026-01-31T09:00:00Z",
+        "source": "shop", "external_id": "{touchpoint.external_id}",
+    }),
+}  # fmt: skip
+
+LISTS = {
+    "/v1/contacts": ("contact", "created_at"),
+    "/v1/contacts?sort=display_name": ("contact", "display_name"),
+    "/v1/contacts?sort=updated_at": ("contact", "updated_at"),
+    "/v1/contacts?lifecycle_stage=lead": ("contact", "created_at"),
+    "/v1/touchpoints": ("touchpoint", "occurred_at"),
+    "/v1/touchpoints?kind=purchase": ("touchpoint", "occurred_at"),
+}
+
+
+LOOKUPS: dict[str, tuple[str, list[str]]] = {
+    "contacts_with_tags": ("text[]", ["tag-77"]),
+    "contacts_with_attribute": ("jsonb[]", ['{"plan": "plan-77"}']),
+}
+"""The functions that stand in for an operator that is not leakproof, and what to look for."""
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_a_request_reads_what_it_needs(
+    name: str, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, path, body = REQUESTS[name]
+    with statements(crowd, monkeypatch) as sent:
+        answer = await crowd.world.client.request(
+            method, filled(path, crowd), json=body and json.loads(filled(json.dumps(body), crowd))
+        )
+
+    assert answer.is_success, answer.text
+    assert answer.json().get("items") != []
+    assert await wasteful(crowd, sent) == []
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_page_deep_in_a_list_costs_what_the_first_costs(
+    path: str, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, column = LISTS[path]
+    client = crowd.world.client
+    first = (await client.get(path, params={"limit": 50} | params_of(path))).json()
+    row = getattr(crowd, kind)
+
+    with statements(crowd, monkeypatch) as sent:
+        answer = await client.get(
+            path.partition("?")[0],
+            params={"limit": 50, "cursor": moved(first["next_cursor"], row[column], row["id"])}
+            | params_of(path),
+        )
+
+    assert len(answer.json()["items"]) == 50
+    assert await wasteful(crowd, sent) == []
+
+
+@pytest.mark.parametrize("function", sorted({sweep.due_function for sweep in SWEEPS}))
+async def test_looking_for_due_work_reads_no_big_table(function: str, crowd: Crowd) -> None:
+    """The search role sees all workspaces, so all the more it must not look at every row."""
+    async with as_owner(crowd.world) as owner:
+        body = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE proname = $1", function)
+        await owner.execute(f"SET ROLE {SEARCH_ROLE}")
+        plan = await explain(owner, body, ())
+
+    assert list(faults(plan)) == []
+
+
+@pytest.mark.parametrize("function", LOOKUPS)
+async def test_a_look_up_past_row_level_security_uses_its_index(function: str, crowd: Crowd) -> None:
+    kind, wanted = LOOKUPS[function]
+    async with as_owner(crowd.world) as owner:
+        body = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE proname = $1", function)
+        await owner.execute(f"SET ROLE {SEARCH_ROLE}")
+        plan = await explain(owner, body.replace("wanted", f"$1::{kind}"), (wanted,))
+
+    assert list(faults(plan)) == []
+
+
+async def test_the_measure_sees_a_scan(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the silence above means something."""
+    with statements(crowd, monkeypatch) as sent:
+        await crowd.world.client.post("/v1/contacts/search", json=found_by("company", "contains", "nobody"))
+
+    assert any("contacts" in fault for fault in await wasteful(crowd, sent))
+
+
+async def multiply(world: World, many: int) -> None:
+    """Copies of one real row of each kind."""
+    for name in ("contact_id", "touchpoint_id", "definition_id", "delivery_id"):
+        await world.id(name)
+    await world.post("/v1/attribute-definitions", {"key": "plan", "type": "text"})
+    async with as_owner(world) as owner:
+        for statement in COPIES:
+            await owner.execute(statement, world.tenant.workspace_id, many)
+
+
+def copies(table: str, changes: dict[str, str], source: str = "generate_series(1, $2) AS i") -> str:
+    """SQL that copies one row of a table, with other values in some columns, for each `i` of a source."""
+    columns = list(Base.metadata.tables[table].columns.keys())
+    values = ", ".join(changes.get(column, f"one.{column}") for column in columns)
+    return f"""
+        INSERT INTO {table} ({", ".join(columns)}) SELECT {values} FROM {table} AS one, {source}
+        WHERE one.ctid = (SELECT ctid FROM {table} WHERE workspace_id = $1 LIMIT 1)
+    """
+
+
+COPIES = [
+    copies("contacts", {
+        "id": "gen_random_uuid()",
+        "created_at": "one.created_at - i * interval '1 minute'",
+        "updated_at": "one.updated_at - i * interval '1 minute'",
+        "display_name": "'Name ' || i",
+        "tags": "ARRAY['tag-' || i % 1000]",
+        "attributes": "jsonb_build_object('plan', 'plan-' || i % 1000)",
+        "owner_id": "CASE WHEN i % 100 = 0 THEN one.owner_id END",
+        "lifecycle_stage": "CASE WHEN i % 3 = 0 THEN 'lead' ELSE 'customer' END",
+    }),
+    """
+        INSERT INTO contact_identities (workspace_id, kind, source, value, contact_id)
+        SELECT workspace_id, kind, CASE kind WHEN 'email' THEN '' ELSE 'shop' END, id || '@example.com', id
+        FROM contacts, unnest(ARRAY['email', 'external_id']) AS kind WHERE workspace_id = $1 AND $2::int > 0
+        ON CONFLICT DO NOTHING
+    """,
+    copies("touchpoints", {
+        "id": "gen_random_uuid()",
+        "contact_id": "i.id",
+        "external_id": "'order-' || i.id",
+        "occurred_at": "one.occurred_at - i.number * interval '1 minute'",
+        "recorded_at": "one.recorded_at - i.number * interval '1 minute'",
+    }, """
+        (SELECT id, row_number() OVER (ORDER BY id) AS number FROM contacts
+         WHERE workspace_id = $1 AND $2::int > 0) AS i
+    """),
+    copies("events", {"id": "gen_random_uuid()", "sequence": "1000 + i"}),
+    """
+        INSERT INTO event_streams (workspace_id, last_sequence) VALUES ($1, 1000 + $2)
+        ON CONFLICT (workspace_id) DO UPDATE SET last_sequence = excluded.last_sequence
+    """,
+    copies("idempotency_keys", {"key": "'key ' || i"}),
+    copies("webhook_deliveries", {
+        "id": "gen_random_uuid()",
+        "status": "CASE WHEN i % 1000 = 0 THEN 'failed' ELSE 'succeeded' END",
+        "due_at": "NULL",
+        "created_at": "one.created_at - i * interval '1 second'",
+        "finished_at": "one.created_at",
+    }),
+]  # fmt: skip
+
+
+@contextmanager
+def statements(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
+    """What is sent to the database in the meantime, by SQLAlchemy and by the driver alone."""
+    sent: list[Statement] = []
+    engine = crowd.world.resources.database.engine.sync_engine
+    connections = []
+
+    def from_sqlalchemy(
+        _c: Any, _cursor: Any, query: str, arguments: Any, _context: Any, _many: bool
+    ) -> None:
+        sent.append((query, tuple(arguments)))
+
+    def from_driver(query: asyncpg.connection.LoggedQuery) -> None:
+        sent.append((query.query, tuple(query.args or ())))
+
+    def observed(bind: Any, connection: Any, *rest: Any) -> Unit:
+        connection.add_query_logger(from_driver)
+        connections.append(connection)
+        return Unit(bind, connection, *rest)
+
+    event.listen(engine, "before_cursor_execute", from_sqlalchemy)
+    monkeypatch.setattr(database, "Unit", observed)
+    try:
+        yield sent
+    finally:
+        monkeypatch.undo()
+        event.remove(engine, "before_cursor_execute", from_sqlalchemy)
+        for connection in connections:
+            connection.remove_query_logger(from_driver)
+
+
+async def wasteful(crowd: Crowd, sent: list[Statement]) -> list[str]:
+    """The reads among these statements that look at more than they need, by the plan PostgreSQL makes."""
+    found = []
+    async with crowd.world.resources.database.unit(crowd.world.tenant.workspace_id) as unit:
+        for query, arguments in sent:
+            if query.lstrip().upper().startswith(("SELECT", "WITH")):
+                plan = await explain(unit.connection, query, arguments)
+                found += [f"{fault} in {query}" for fault in faults(plan)]
+        await unit.connection.execute("SET TRANSACTION READ ONLY")
+    assert sent
+    return found
+
+
+async def explain(connection: Any, query: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *arguments)
+    plans = json.loads(told) if isinstance(told, str) else told
+    plan: dict[str, Any] = plans[0]["Plan"]
+    return plan
+
+
+def faults(node: dict[str, Any]) -> Iterator[str]:
+    loops, table = node["Actual Loops"], node.get("Relation Name")
+    read = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * loops
+    if node["Node Type"] == "Seq Scan" and table in BIG:
+        yield f"a scan of all {table}"
+    elif table in BIG and read > MOST_ROWS_READ:
+        yield f"{read} rows of {table} read"
+    for below in node.get("Plans", ()):
+        yield from faults(below)
+
+
+def filled(text: str, crowd: Crowd) -> str:
+    """The text with the chosen rows' values in it."""
+    contact, touchpoint = crowd.contact, crowd.touchpoint
+    values = {
+        "{contact.id}": contact["id"],
+        "{contact.owner_id}": crowd.world.made["member_id"],
+        "{email}": f"{contact['id']}@example.com",
+        "{external_id}": f"{contact['id']}@example.com",
+        "{touchpoint.id}": touchpoint["id"],
+        "{touchpoint.contact_id}": touchpoint["contact_id"],
+        "{touchpoint.external_id}": touchpoint["external_id"],
+        "{endpoint_id}": crowd.endpoint_id,
+    }
+    for place, value in values.items():
+        text = text.replace(place, str(value))
+    return text
+
+
+def params_of(path: str) -> dict[str, str]:
+    query = path.partition("?")[2]
+    return dict([query.split("=")]) if query else {}
+
+
+def moved(cursor: str, value: Any, row_id: Any) -> str:
+    """A cursor of the same query that stands after another row."""
+    packed = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    packed[:2] = value if isinstance(value, str) else value.isoformat(), str(row_id)
+    return base64.urlsafe_b64encode(orjson.dumps(packed)).decode().rstrip("=")

@@ -6,6 +6,7 @@ from typing import Self
 import structlog
 
 from app.kit.clock import Clock
+from app.kit.hot import settle_heap
 from app.kit.jobs import JobRunner
 from app.kit.resources import DatabaseAddress, Resources, open_resources
 from app.settings import Settings
@@ -46,6 +47,7 @@ class Worker:
         A job that then goes on for longer than `shutdown_seconds` is cut off: its transaction is rolled back,
         and its rows still say that it is due.
         """
+        settle_heap()
         working = asyncio.create_task(self._work())
         try:
             await self._runner.stopping.wait()

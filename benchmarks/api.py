@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,12 +42,16 @@ class Sample:
     figures: Mapping[str, Any]
 
     @property
+    def requests(self) -> int:
+        return max(1, int(self.figures["requests"]))
+
+    @property
     def api_us(self) -> float:
-        return 1e6 * self.cost.api / max(1, self.figures["requests"])
+        return 1e6 * self.cost.api / self.requests
 
     @property
     def database_us(self) -> float:
-        return 1e6 * self.cost.database / max(1, self.figures["requests"])
+        return 1e6 * self.cost.database / self.requests
 
 
 @dataclass(slots=True)
@@ -61,7 +65,7 @@ class Bench:
     unexpected: list[str] = field(default_factory=list)
 
     def rounds(self, path: str, targets: Sequence[Target], connections: int) -> list[list[Sample]]:
-        """Rounds of one slice of each target; one in which the machine was busy is repeated, twice at most."""
+        """Rounds of one slice of each target; one in which the machine was busy is repeated."""
         for target in targets:
             self._slice(target, path, connections, WARM_SECONDS)
         kept: list[list[Sample]] = []
@@ -174,7 +178,7 @@ async def _plan(world: World, target: Target) -> dict[str, Any]:
 
 async def _recorded(world: World, plan: Mapping[str, Any]) -> dict[str, Any]:
     """Rapport's statements, once the floor has shown that it executes the same ones."""
-    settings = Settings(_env_file=None, rate_limit_per_second=0, secret_key=None)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, rate_limit_per_second=0, secret_key=None)
     probes = _probes(world, plan)
     statements = await recording.record(world, settings, probes)
     config = {"dsn": world.app_dsn, "pool": recording.POOL, "statements": recording.as_data(statements)}
@@ -254,7 +258,7 @@ def _medians(samples: Sequence[Sample]) -> dict[str, float]:
     }
 
 
-def _median_ratio(base: Sequence[Sample], ours: Sequence[Sample], cost: Any) -> float:
+def _median_ratio(base: Sequence[Sample], ours: Sequence[Sample], cost: Callable[[Sample], float]) -> float:
     return statistics.median(cost(one) / cost(other) for one, other in zip(base, ours, strict=True))
 
 

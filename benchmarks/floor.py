@@ -143,7 +143,7 @@ class Floor:
         self.connections.give_back(connection)
 
     async def one(self, workspace_id: UUID, contact_id: str) -> bytes:
-        values = {"workspace": workspace_id, "contact": UUID(contact_id)}
+        values: dict[str | None, Any] = {"workspace": workspace_id, "contact": UUID(contact_id)}
         async with self.unit(workspace_id, " READ ONLY") as connection:
             row = await connection.fetchrow(self.one_sql, *[values[name] for name in self.one_order])
         return _json(contact(row))
@@ -152,7 +152,7 @@ class Floor:
         cursor = query.partition("cursor=")[2].partition("&")[0]
         at, after, fingerprint = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         stage = query.partition("lifecycle_stage=")[2].partition("&")[0]
-        values = {
+        values: dict[str | None, Any] = {
             "workspace": workspace_id,
             "stage": stage,
             "after_at": datetime.fromisoformat(at),

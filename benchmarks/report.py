@@ -18,7 +18,7 @@ NAMES = {
     "batch1000": "batch of 1,000 touchpoints",
 }
 HEAD = (
-    "| path | target | requests/s | p50 ms | p99 ms | API µs | DB µs | ratio (API) | ratio (API + DB) | gate |\n"
+    "| path | target | req/s | p50 ms | p99 ms | API µs | DB µs | ratio (API) | ratio (API + DB) | gate |\n"
     "|---|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -60,9 +60,8 @@ def _tail_rows(line: Line, options: argparse.Namespace) -> list[str]:
             f"p99/p50 {line.tail:.1f}: ≤ {TAIL_GATE} {'reached' if line.tail <= TAIL_GATE else 'MISSED'}"
         )
     name = f"tail of {NAMES[line.path]}"
-    return [
-        f"| {name} | pool {options.tail_pool}, {options.conc} loops | {_figures(line.rapport)} | | | {reached} |"
-    ]
+    load = f"pool {options.tail_pool}, {options.conc} loops"
+    return [f"| {name} | {load} | {_figures(line.rapport)} | | | {reached} |"]
 
 
 def _figures(figures: Mapping[str, float]) -> str:
@@ -83,6 +82,6 @@ def _conditions(cores: Cores, options: argparse.Namespace) -> str:
     pinned = "not pinned" if cores.api is None else f"API on core {cores.api}, the rest on core {cores.rest}"
     busy = " **The machine was busy: indications only.**" if options.although_busy else ""
     return (
-        f"{options.rounds} rounds of {options.slice:g} s slices, {options.connections} loops (batches 4), pool "
+        f"{options.rounds} rounds of {options.slice:g} s, {options.connections} loops (batches 4), pool "
         f"{options.pool}; {pinned}; Python {platform.python_version()}, {parts}.{busy}"
     )

@@ -1,22 +1,13 @@
 """Two workspaces with one of everything, which the tests of the contract look at and never change."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import pytest
 import structlog.testing
 from fastapi import FastAPI
 
 from app.kit.resources import Resources
-from tests.conftest import make_client, make_tenant
-from tests.contract.factories import World
-
-
-@asynccontextmanager
-async def a_world(app: FastAPI, resources: Resources) -> AsyncIterator[World]:
-    tenant = await make_tenant(resources)
-    async with make_client(app, tenant) as client:
-        yield World(client, resources, tenant)
+from tests.contract.factories import World, a_world
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
 """How to make one of each thing that a path can name: one factory per path parameter."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import orjson
+from fastapi import FastAPI
 
 from app.kit.ids import new_id
 from app.kit.jobs import Job
@@ -13,7 +15,7 @@ from app.kit.outbox import RELAY_JOB
 from app.kit.resources import Resources
 from app.kit.signing import sign
 from app.subscriptions import relay
-from tests.conftest import Tenant
+from tests.conftest import Tenant, make_client, make_tenant
 from tests.contract.operations import Operation
 from tests.working import work_off
 
@@ -68,6 +70,14 @@ class World:
             [self.secrets[source_id]], f"msg_{new_id()}", self.resources.database.clock.now(), body
         )
         return {"content": body, "headers": {"Content-Type": STRUCTURED} | signature}
+
+
+@asynccontextmanager
+async def a_world(app: FastAPI, resources: Resources) -> AsyncIterator[World]:
+    """A new workspace, with nothing in it yet."""
+    tenant = await make_tenant(resources)
+    async with make_client(app, tenant) as client:
+        yield World(client, resources, tenant)
 
 
 async def make_member(world: World) -> str:

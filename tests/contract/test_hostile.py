@@ -8,8 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from app.kit.resources import Resources
+from app.workspaces.service import WorkspaceService
 from tests.contract.bodies import body_for, fields, with_value
-from tests.contract.factories import World
+from tests.contract.factories import World, a_world
 from tests.contract.hostile import ATTACKS, CANARY, HEADERS, IDS, LARGEST_BODY, QUERIES, VALUES, in_chunks
 from tests.contract.operations import KEYED, OPERATIONS, Operation
 
@@ -163,6 +164,26 @@ async def test_every_class_of_answer_has_the_headers_that_protect(status: int, o
     answer = await ours.client.request(method, url, **arguments)
 
     assert answer.status_code == status
+    assert_protected(answer)
+
+
+@pytest.mark.parametrize(("status", "fault"), [(500, RuntimeError(CANARY)), (503, OSError(CANARY))])
+async def test_a_fault_of_ours_has_them_too_and_tells_nothing_of_itself(
+    status: int, fault: Exception, ours: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: WorkspaceService) -> None:
+        raise fault
+
+    monkeypatch.setattr(WorkspaceService, "get", fail)
+    answer = await ours.client.get("/v1/workspace")
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert CANARY not in answer.text
+    assert_protected(answer)
+
+
+def assert_protected(answer: httpx.Response) -> None:
     assert answer.headers["x-request-id"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "no-store" in answer.headers["cache-control"]

@@ -22,8 +22,7 @@ from app.kit.database import Base, Unit
 from app.kit.resources import Resources
 from app.kit.tenancy import SEARCH_ROLE
 from app.subscriptions import SWEEPS
-from tests.contract.conftest import a_world
-from tests.contract.factories import World
+from tests.contract.factories import World, a_world
 from tests.contract.rows import as_owner
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,7 @@
 """The rules of the house that imports cannot tell, each as a small check over the source."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -39,10 +40,13 @@ PUBLIC = {
 }
 
 
-def sources(*folders: str) -> Iterator[tuple[Path, ast.Module]]:
-    for folder in folders or ("app", "migrations"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT), ast.parse(path.read_text())
+@functools.cache
+def sources(*folders: str) -> list[tuple[Path, ast.Module]]:
+    return [
+        (path.relative_to(ROOT), ast.parse(path.read_text()))
+        for folder in folders or ("app", "migrations")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ]
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

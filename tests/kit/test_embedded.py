@@ -24,6 +24,8 @@ import sys
 from pathlib import Path
 from app.kit.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.slow
+
 with EmbeddedServer(Path(sys.argv[1]), settings={FAST!r}) as server:
     print(server.postmaster_pid(), flush=True)
     sys.stdin.readline()

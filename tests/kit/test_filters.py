@@ -98,6 +98,7 @@ on_a_server = settings(max_examples=60, deadline=None, suppress_health_check=lis
 
 
 class TestMeaning:
+    @pytest.mark.slow
     @on_a_server
     @given(people_rows=rows, trees=st.lists(filters, min_size=1, max_size=5))
     async def test_sql_finds_what_the_reference_finds(
@@ -109,6 +110,7 @@ class TestMeaning:
                 assert await ids(connection, tree) == expected
                 assert await ids(connection, tree, SCANNED) == expected
 
+    @pytest.mark.slow
     @on_a_server
     @given(people_rows=rows, one=predicates, two=filters)
     async def test_negation_obeys_the_laws_of_two_valued_logic(

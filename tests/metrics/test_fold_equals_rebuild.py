@@ -61,6 +61,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,
@@ -80,6 +81,7 @@ async def test_incremental_rebuilt_and_naive_snapshots_are_equal(
     await assert_all_agree(play.world)
 
 
+@pytest.mark.slow
 async def test_a_year_of_business_agrees_and_is_not_empty(resources: Resources, clock: MovableClock) -> None:
     clock.set(NOW)
     tenant = await make_tenant(resources, timezone="Europe/Berlin")

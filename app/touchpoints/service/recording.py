@@ -85,7 +85,7 @@ class Recorder:
                 self._refuse(place, contact)
                 del drafts[place]
             elif contact != drafts[place].contact_id:
-                drafts[place] = drafts[place]._replace(contact_id=contact)
+                drafts[place] = drafts[place].of_contact(contact)
         return drafts
 
     async def _amend(

@@ -18,20 +18,18 @@ from app.workspaces.schemas import Scope
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
 ROOMS = ("workspaces", "contacts", "touchpoints", "webhooks", "metrics", "goals", "intake", "profile")
-ROOM_PARTS = set(
-    [
-        "__init__",
-        "router",
-        "service",
-        "repository",
-        "models",
-        "schemas",
-        "events",
-        "errors",
-        "handlers",
-        "jobs",
-    ]
-)
+ROOM_PARTS = {
+    "__init__",
+    "router",
+    "service",
+    "repository",
+    "models",
+    "schemas",
+    "events",
+    "errors",
+    "handlers",
+    "jobs",
+}
 
 MOST_LINES = {"app": 400, "tests": 450, "benchmarks": 400}
 MOST_FUNCTION_LINES = 60

@@ -56,7 +56,14 @@ Operator = Literal[
 ]  # fmt: skip
 OPERATORS: Final[tuple[Operator, ...]] = get_args(Operator)
 
-Scalar = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)] | int | float | bool
+_IN_RANGE: Final = Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)
+
+Scalar = (
+    Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+    | Annotated[int, _IN_RANGE]
+    | Annotated[float, _IN_RANGE]
+    | bool
+)
 Scalars = Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=MOST_VALUES)]
 
 _EXAMPLE: Final = {

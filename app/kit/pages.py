@@ -87,7 +87,7 @@ class Sorting:
 
     def parse(self, sort: str | None, pointer: str = "?sort") -> "Order":
         """Raises `Invalid` for a name that is not a key."""
-        text = sort or self.default
+        text = self.default if sort is None else sort
         key = self.keys.get(text.removeprefix("-"))
         if key is None:
             known = ", ".join(self.keys)

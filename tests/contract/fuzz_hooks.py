@@ -21,6 +21,7 @@ BEYOND_SCHEMA = {
     "empty_time": "one field compared with another",
     "in_the_future": "a field compared with the clock",
     "in_the_past": "a field compared with the clock",
+    "int_type": "to JSON Schema 1.0 is an integer as well",
     "invalid_cursor": "cursors are made by the server",
     "missing": "a field that another one asks for",
     "nul_character": "it would have to be forbidden in every single text",

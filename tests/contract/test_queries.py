@@ -91,7 +91,7 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "an upsert": ("POST", "/v1/contacts/batch", {"items": [{"emails": [{"address": "{email}"}]}]}),
     "a purchase": ("POST", "/v1/touchpoints", {
         "contact": {"email": "{email}"}, "kind": "note", "occurred_at": "2026-01-31T09:00:00Z",
-        "source": "shop", "external_id": "{touchpoint.external_id}",
+        "source": "shop", "external_id": "order-{contact.id}",
     }),
 }  # fmt: skip
 

@@ -198,7 +198,7 @@ class ContactRepository:
         if not wanted:
             return {}
         rows = await self._unit.connection.fetch(_HOLDERS, self._workspace_id, *_columns(wanted))
-        return {IdentityKey(row["kind"], row["source"], row["value"]): row["contact_id"] for row in rows}
+        return {IdentityKey(kind, source, value): contact_id for kind, source, value, contact_id in rows}
 
     async def claim(self, owners: Mapping[IdentityKey, UUID]) -> set[IdentityKey]:
         """Gives each free key to its contact; returns the keys that somebody else was faster to take.

@@ -10,7 +10,7 @@ skips nothing, and a consumer that fails holds up nobody else.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -100,8 +100,7 @@ class Event:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     id: UUID
     type: EventType
     subject_id: UUID | None

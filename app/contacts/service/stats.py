@@ -1,17 +1,16 @@
 """What a contact's touchpoints add up to. Kept by the touchpoints room, in the same transaction."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from app.contacts.repository import ContactRepository
 from app.kit.database import Unit
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """The statistics of one contact, or what is to be added to them."""
 
     touchpoints: int = 0
@@ -47,16 +46,5 @@ class ContactStats:
 
 
 def _columns(stats: Mapping[UUID, Stats]) -> list[list[object]]:
-    rows = [
-        (
-            contact_id,
-            each.touchpoints,
-            each.last_touchpoint_at,
-            each.purchases,
-            each.net_revenue,
-            each.first_purchase_at,
-            each.last_purchase_at,
-        )
-        for contact_id, each in sorted(stats.items())
-    ]
+    rows = [(contact_id, *each) for contact_id, each in stats.items()]
     return [list(column) for column in zip(*rows, strict=True)]

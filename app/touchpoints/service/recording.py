@@ -6,7 +6,7 @@ statistics of contacts; each of these sorted.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.contacts.service.resolving import ContactResolver, Reference
 from app.kit.database import Unit
@@ -21,8 +21,7 @@ from app.touchpoints.service.rules import Rules
 from app.touchpoints.service.statistics import keep_statistics
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What an item did: `before` is None for a new touchpoint, and `after` itself for an unchanged one."""
 
     before: TouchpointRecord | None

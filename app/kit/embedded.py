@@ -117,6 +117,10 @@ class EmbeddedServer:
             )
         return pid
 
+    def has_died(self) -> bool:
+        """Whether there is a cluster that no server runs. One that was removed would only begin anew."""
+        return self._cluster.directory.is_dir() and self._cluster.running_pid() is None
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -11,6 +11,7 @@ from app.kit.clock import Clock, SystemClock
 from app.kit.crypto import Cipher, kept_key
 from app.kit.database import Database
 from app.kit.embedded import EmbeddedServer
+from app.kit.embedded_keeper import kept_up
 from app.kit.jobs import flush_jobs
 from app.kit.outbound import OutboundClient
 from app.kit.outbox import flush_events
@@ -42,7 +43,7 @@ class DatabaseAddress:
 
 @contextmanager
 def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
-    """The configured database, or the embedded server, which runs while the block does."""
+    """The configured database, or the embedded server, which runs, and is kept up, while the block does."""
     if settings.database_url is None and settings.database_owner_url is not None:
         raise ConfigurationError(
             "RAPPORT_DATABASE_OWNER_URL is set but RAPPORT_DATABASE_URL is not: set both, or neither for the "
@@ -55,7 +56,7 @@ def database_address(settings: Settings) -> Iterator[DatabaseAddress]:
         else:
             yield DatabaseAddress(settings.database_owner_url.get_secret_value(), app_url, None)
         return
-    with EmbeddedServer(settings.data_dir, bindir=settings.pg_bindir) as server:
+    with EmbeddedServer(settings.data_dir, bindir=settings.pg_bindir) as server, kept_up(server):
         urls = server.urls()
         yield DatabaseAddress(urls.owner_url, urls.app_url, None)
 

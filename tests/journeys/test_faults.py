@@ -1,12 +1,14 @@
 """The promise under faults: processes killed again and again, the database stopped hard, and nothing lost."""
 
 import asyncio
+import contextlib
+import fcntl
 import itertools
 import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -125,22 +127,27 @@ async def test_a_database_stopped_hard_is_a_503_and_then_all_is_well(installatio
     installation.start("api", "worker")
     await installation.ready()
     headers = {"Authorization": f"Bearer {tenant['api_key']}"}
-    server = EmbeddedServer(installation.data_dir)
-    server.start()
     async with httpx.AsyncClient(base_url=installation.url, headers=headers) as client:
         async with writing(installation, tenant["api_key"]) as writers:
             for _ in range(2):
                 await ten_more(writers)
-                os.kill(server.postmaster_pid(), signal.SIGKILL)
-                await answers(installation, client, 503)
-                await asyncio.to_thread(server.start)
+                with database_down(installation):
+                    await answers(installation, client, 503)
                 await installation.ready()
         acknowledged = {key: amount for writer in writers for key, amount in writer.acknowledged.items()}
 
         assert await stored(client) == acknowledged
         await revenue_is(client, sum(acknowledged.values()))
         assert all(process.poll() is None for process in installation.running.values()), "ours was restarted"
-    server.stop()
+
+
+@contextlib.contextmanager
+def database_down(installation: Installation) -> Iterator[None]:
+    """Stops it hard, and until the block ends keeps our processes from bringing it back, as they then do."""
+    with next(installation.data_dir.glob("pg*.lock")).open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        os.kill(EmbeddedServer(installation.data_dir).postmaster_pid(), signal.SIGKILL)
+        yield
 
 
 async def answers(installation: Installation, client: httpx.AsyncClient, status: int) -> None:

@@ -16,6 +16,8 @@ import pytest
 from app.kit import embedded_cluster
 from app.kit.embedded import EmbeddedError, EmbeddedServer, ServerUrls, find_binaries
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FAST = {"fsync": "off", "full_page_writes": "off"}
 
@@ -23,8 +25,6 @@ HOLD_UNTIL_TOLD = f"""
 import sys
 from pathlib import Path
 from app.kit.embedded import EmbeddedServer
-
-pytestmark = pytest.mark.slow
 
 with EmbeddedServer(Path(sys.argv[1]), settings={FAST!r}) as server:
     print(server.postmaster_pid(), flush=True)

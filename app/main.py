@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import LANES, ROUTERS
 from app.kit.auth import KeyRing
+from app.kit.backlog import Backlog
 from app.kit.body_guard import JSON_TYPES
 from app.kit.calls import Services
 from app.kit.docs import install_docs
@@ -24,7 +25,7 @@ from app.kit.rate_limit import RateLimiter
 from app.kit.resources import Resources
 from app.kit.web import install_problem_handlers
 from app.settings import Settings
-from app.subscriptions import EVENT_TYPES
+from app.subscriptions import EVENT_TYPES, SWEEPS
 from app.worker import Worker
 
 EXPOSED_HEADERS = [
@@ -81,7 +82,7 @@ def create_app(resources: Resources, *, with_worker: bool = False) -> FastAPI:
         app.include_router(router)
     install_lanes(app, LANES)
     install_problem_handlers(app)
-    install_health(app, registry)
+    install_health(app, registry, Backlog(resources.database, SWEEPS, registry))
     install_docs(app)
     install_openapi(app, lambda: EVENT_TYPES)
     return app

@@ -16,6 +16,7 @@ from pydantic import Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.kit import migrations
+from app.kit.backlog import Backlog
 from app.kit.errors import Problem, Unavailable
 from app.kit.schemas import Output
 from app.kit.web import refuse_unknown_query
@@ -37,7 +38,7 @@ def process_registry() -> CollectorRegistry:
     return registry
 
 
-def install_health(app: FastAPI, registry: CollectorRegistry) -> None:
+def install_health(app: FastAPI, registry: CollectorRegistry, backlog: Backlog) -> None:
     """Adds the three routes, which need no key."""
     strict = [refuse_unknown_query()]
 
@@ -76,6 +77,7 @@ def install_health(app: FastAPI, registry: CollectorRegistry) -> None:
     )
     async def metrics() -> Response:
         """Counters and timings in Prometheus' text format."""
+        await backlog.look()
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

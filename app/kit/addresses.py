@@ -4,6 +4,7 @@ The networks are written out because the standard library's `is_global` and `is_
 several spellings of 127.0.0.1, and blocks are refused whole because lists of encodings have had holes.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -128,8 +129,12 @@ def is_refused(address: Address) -> bool:
     return any(address in network for network in REFUSED_NETWORKS)
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_target(url: str) -> Target:
-    """Reads an http or https URL strictly; RefusedAddress for every spelling with more than one reading."""
+    """Reads an http or https URL strictly; RefusedAddress for every spelling with more than one reading.
+
+    Remembered, since each message of an endpoint asks again; whether it may be called is not.
+    """
     if len(url) > MOST_URL_CHARACTERS:
         raise RefusedAddress(f"the URL is longer than {MOST_URL_CHARACTERS} characters")
     parts = _URL.fullmatch(url)

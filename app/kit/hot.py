@@ -37,9 +37,6 @@ class HotStatement:
         """The first row, None if there is none."""
         return await unit.connection.fetchrow(self.sql, *self._arguments(unit, values))
 
-    async def execute(self, unit: Unit, **values: Any) -> None:
-        await unit.connection.execute(self.sql, *self._arguments(unit, values))
-
     def _arguments(self, unit: Unit, values: dict[str, Any]) -> list[Any]:
         values["workspace_id"] = unit.workspace_id
         return [values[name] for name in self.order]

@@ -240,6 +240,9 @@ class Goal(Output):
     title: str = Field(description="What is to be reached.")
     description: str | None = Field(description="Whom and what it is about.")
     metric_key: str | None = Field(description="The metric it is judged by; null for an objective.")
+    segment_id: UUID | None = Field(
+        default=None, description="The segment it is about; null for all contacts."
+    )
     direction: Direction | None = Field(description="Where the metric should go.")
     baseline: OptionalNumber = Field(description="Where it starts from; null while nothing is known.")
     baseline_source: BaselineSource | None = Field(

@@ -64,7 +64,10 @@ class WebhookEndpoint(Output):
     created_at: datetime = Field(description="When it was made.")
     updated_at: datetime = Field(description="When it was last changed.")
     archived_at: datetime | None = Field(description="When it was archived; null while it is in use.")
-    version: int = Field(description="Goes up by one with each change; also the `ETag`.")
+    version: int = Field(
+        description="Goes up by one with each change of the endpoint; its tries are counted without it. "
+        "Also the `ETag`."
+    )
 
 
 class WebhookEndpointWithSecret(WebhookEndpoint):
@@ -125,7 +128,7 @@ class WebhookReplayRequest(Input):
 
     since: Instant = Field(description="Events that happened at this instant or later.")
     until: Instant | None = Field(default=None, description="Events that happened before; null means now.")
-    event_types: EventTypeNames = Field(default=[], description="Only these; empty: all it subscribes to.")
+    types: EventTypeNames = Field(default=[], description="Only these; empty: all it subscribes to.")
 
 
 class WebhookReplay(Output):

@@ -21,6 +21,7 @@ async def test_a_goal_needs_little_and_gets_sensible_defaults(world: GoalWorld) 
         "current": 0,
         "progress": 0,
         "version": 1,
+        "segment_id": None,
         "owner_id": None,
         "stakeholder_ids": [],
         "milestones": [],

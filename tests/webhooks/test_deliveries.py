@@ -289,12 +289,12 @@ async def test_a_replay_sends_what_matches_under_the_ids_it_always_had(
         }
         await drain(resources, tenant, endpoint)
         assert partner.posted == []
-        answer = await post(client, path, {"since": since, "event_types": ["contact.created"]})
+        answer = await post(client, path, {"since": since, "types": ["contact.created"]})
         assert answer == {"dry_run": False, "matched": 3, "created": 3}
         await drain(resources, tenant, endpoint)
         assert sorted(partner.ids) == sorted(created)
         assert not set(updated) & set(partner.ids)
-        assert (await post(client, path, {"since": since, "event_types": ["goal.created"]}, dry_run=True))[
+        assert (await post(client, path, {"since": since, "types": ["goal.created"]}, dry_run=True))[
             "matched"
         ] == 0
 
@@ -308,6 +308,14 @@ async def test_a_replay_of_an_impossible_time_is_refused(client: httpx.AsyncClie
         {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"},
     ):
         assert (await client.post(path, json=body)).status_code == 422
+
+
+async def test_a_replay_of_an_unknown_type_is_refused_where_it_stands(client: httpx.AsyncClient) -> None:
+    async with receiver() as partner:
+        endpoint = await subscribe(client, partner)
+    body = {"since": "2026-01-01T00:00:00Z", "types": ["contact.created", "no.such"]}
+    answer = await client.post(f"{ENDPOINTS}/{endpoint['id']}/replay", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/types/1")
 
 
 async def test_the_log_is_filtered_by_state_and_type(

@@ -123,7 +123,7 @@ class DeliveryService:
     async def _matching(
         self, endpoint: EndpointRow, wanted: WebhookReplayRequest, known: Collection[str]
     ) -> int:
-        check_event_types(wanted.event_types, known)
+        check_event_types(wanted.types, known, at="/types")
         until = wanted.until or self.unit.now
         if until <= wanted.since:
             pointer = "/since" if wanted.until is None else "/until"
@@ -167,9 +167,9 @@ class DeliveryService:
 
 def _types(endpoint: EndpointRow, wanted: WebhookReplayRequest) -> list[str]:
     """What is asked for of what the endpoint subscribes to; empty means all only if both are."""
-    if not endpoint.event_types or not wanted.event_types:
-        return sorted(wanted.event_types or endpoint.event_types)
-    return sorted(set(wanted.event_types) & set(endpoint.event_types))
+    if not endpoint.event_types or not wanted.types:
+        return sorted(wanted.types or endpoint.event_types)
+    return sorted(set(wanted.types) & set(endpoint.event_types))
 
 
 def _attempt(row: AttemptRow) -> WebhookAttempt:

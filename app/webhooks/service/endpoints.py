@@ -141,13 +141,12 @@ class EndpointService:
             raise Invalid.at("/url", str(refusal), "refused_url") from None
 
 
-def check_event_types(names: Sequence[str], known: Collection[str]) -> list[str]:
-    """The names in order and once each. Raises `Invalid` for one that is not in the catalogue."""
+def check_event_types(names: Sequence[str], known: Collection[str], *, at: str = "/event_types") -> list[str]:
+    """The names in order and once each. Raises `Invalid`, below `at`, for one not in the catalogue."""
     for index, name in enumerate(names):
         if name not in known:
-            raise Invalid.at(
-                f"/event_types/{index}", "is not an event type: see GET /v1/event-types", "unknown_event_type"
-            )
+            detail = "is not an event type: see GET /v1/event-types"
+            raise Invalid.at(f"{at}/{index}", detail, "unknown_event_type")
     return sorted(set(names))
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from app.kit.errors import MOST_ERRORS, FieldError, Invalid, Problem
+from app.kit.hot import Rendered, to_json
 from app.kit.schemas import Output
 
 Atomic = Annotated[bool, Query(description="All or nothing: one bad item refuses the whole batch.")]
@@ -137,6 +138,19 @@ def summarise(result: type[Result], outcomes: Sequence[Outcome]) -> Result:
         unchanged=statuses.count("unchanged"),
         errors=statuses.count("error"),
     )
+
+
+def written_summary(result: type[Result], outcomes: Sequence[Outcome]) -> Result | Rendered:
+    """`summarise`, written without models where nothing was refused: a fifth of the time for a thousand."""
+    if any(outcome.problem is not None for outcome in outcomes):
+        return summarise(result, outcomes)
+    statuses = [outcome.status for outcome in outcomes]
+    results = [
+        {"index": index, "status": outcome.status, "id": outcome.id, "error": None}
+        for index, outcome in enumerate(outcomes)
+    ]
+    counts = {status: statuses.count(status) for status in ("created", "updated", "unchanged")}
+    return Rendered(to_json({"results": results, **counts, "errors": 0}))
 
 
 def refuse_if_atomic(outcomes: Sequence[Outcome]) -> None:

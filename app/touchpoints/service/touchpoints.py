@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from app.contacts.service.resolving import ContactResolver, Reference
-from app.kit.batches import DryRunOver, Outcome, read_items, refuse_if_atomic, summarise
+from app.kit.batches import DryRunOver, Outcome, read_items, refuse_if_atomic, written_summary
 from app.kit.database import Unit
 from app.kit.errors import NotFound, Problem
 from app.kit.filters import Filter, FilterAnd, FilterPredicate, Operator
+from app.kit.hot import Rendered
 from app.kit.outbox import EventType, emit_raw
 from app.kit.pages import PageRequest
 from app.kit.preconditions import Precondition
@@ -103,7 +104,9 @@ class TouchpointService:
             raise change
         return RecordedTouchpoint.told(change.after, currency, change.status)
 
-    async def batch(self, raw: Sequence[Any], *, atomic: bool, dry_run: bool) -> TouchpointBatchResult:
+    async def batch(
+        self, raw: Sequence[Any], *, atomic: bool, dry_run: bool
+    ) -> TouchpointBatchResult | Rendered:
         """Judges each item by itself. Raises `BatchRefused` if `atomic` and one is bad."""
         if dry_run:
             outcomes = await self._rehearsed(raw)
@@ -111,7 +114,7 @@ class TouchpointService:
             outcomes = await self.record_many(read_items(CREATE, raw))
         if atomic:
             refuse_if_atomic(outcomes)
-        return summarise(TouchpointBatchResult, outcomes)
+        return written_summary(TouchpointBatchResult, outcomes)
 
     async def get(self, touchpoint_id: UUID) -> Touchpoint:
         """Deleted or not."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.kit.periods import Grain
 from app.kit.schemas import (
+    NOT_BLANK,
     Day,
     Input,
     Key,
@@ -74,7 +75,9 @@ Share = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 Rating = Annotated[Whole, Field(ge=1, le=5)]
-ChangeReason = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+ChangeReason = Annotated[
+    str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), NOT_BLANK
+]
 
 
 class MilestoneInput(Input):
@@ -328,9 +331,9 @@ class GoalTree(Page[GoalNode]):
 class CheckInCreate(Input):
     """A review of a goal."""
 
-    note: Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)] = Field(
-        description="What was found and what comes next."
-    )
+    note: Annotated[
+        str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True), NOT_BLANK
+    ] = Field(description="What was found and what comes next.")
     confidence: Share | None = Field(default=None, description="How sure you are of reaching it, 0 to 1.")
 
 

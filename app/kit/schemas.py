@@ -122,7 +122,10 @@ Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 """A whole number that is one: `"5"`, `5.0` and `true` are refused."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+"""What the contract says of a text whose surrounding white space is removed: something must be left of it."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), NOT_BLANK]
 """A short human text of 1 to 200 characters, surrounding white space removed."""
 
 ShortText = Annotated[str, StringConstraints(max_length=200)]

@@ -141,7 +141,7 @@ def summarise(result: type[Result], outcomes: Sequence[Outcome]) -> Result:
 
 
 def written_summary(result: type[Result], outcomes: Sequence[Outcome]) -> Result | Rendered:
-    """`summarise`, written without models where nothing was refused: a fifth of the time for a thousand."""
+    """`summarise`, written without models where nothing was refused: a tenth of the time for a thousand."""
     if any(outcome.problem is not None for outcome in outcomes):
         return summarise(result, outcomes)
     statuses = [outcome.status for outcome in outcomes]

@@ -64,7 +64,7 @@ def describe_exception(_logger: Any, _method: str, record: Record) -> Record:
 def hide_secrets(_logger: Any, _method: str, record: Record) -> Record:
     """Keys, webhook secrets and passwords in URLs become an ellipsis, wherever they stand."""
     for name, value in record.items():
-        # Looking for the markers is twenty times as fast as the expression, and hardly a line has one.
+        # Looking for the markers takes a third of the expression's time, and hardly a line has one.
         if isinstance(value, str) and any(marker in value for marker in _MARKERS):
             record[name] = _SECRETS.sub(lambda found: (found[1] or "") + HIDDEN, value)
     return record

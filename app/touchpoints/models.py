@@ -91,7 +91,7 @@ class TouchpointRecord(NamedTuple):
         return self.contact_id, self.kind, self.occurred_at, self.amount
 
     def of_contact(self, contact_id: UUID) -> "TouchpointRecord":
-        """This touchpoint as that contact's; a third of what `_replace` costs, once for each item."""
+        """This touchpoint as that contact's; half of what `_replace` costs, once for each item."""
         return TouchpointRecord(self.id, contact_id, *self[2:])
 
     def amended(self, draft: "TouchpointRecord") -> "TouchpointRecord":

@@ -249,7 +249,9 @@ async def list_events(
         str | None, Header(pattern=POSITION, description="Where a stream broke off; counts before all else.")
     ] = None,
 ) -> Response:
-    """All events in the order in which they were committed: follow `next_cursor` and none is missed.
+    """All events in the order in which they were committed.
+
+    Follow `next_cursor` to the end; later, go on with `after` and the last `position`: none is missed.
 
     With `Accept: text/event-stream` they come as server-sent events (`id` is the `sequence`) for five
     minutes at a time; connect again with `Last-Event-ID`.

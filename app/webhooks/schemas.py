@@ -183,9 +183,7 @@ class FeedEvent(Output):
     sequence: int = Field(description="Its place in commit order; rises without gaps within a workspace.")
 
 
-class FeedPage(Output):
-    """A stretch of the feed."""
+class FeedPage(Page[FeedEvent]):
+    """A stretch of the feed, in commit order."""
 
-    items: list[FeedEvent] = Field(description="Events in commit order.")
-    next_cursor: str = Field(description="Where to go on from, at the end as well: never null.")
-    has_more: bool = Field(description="Whether there is more right now.")
+    position: str = Field(description="How far this page goes: hand it back as `after` to go on later.")

@@ -196,14 +196,7 @@ async def delivered_at_least_once(client: httpx.AsyncClient, sink: Receiver) -> 
     """Every event arrives, under its own id however often it was sent."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            page = (await client.get("/v1/events", params={"limit": 500})).json()
-            events = list(items(page))
-            while items(page):
-                page = (
-                    await client.get("/v1/events", params={"limit": 500, "cursor": page["next_cursor"]})
-                ).json()
-                events += items(page)
-            owed = {event["id"] for event in events}
+            owed = {event["id"] async for event in walk(client, "/v1/events")}
             if owed and owed <= set(sink.ids):
                 break
             await asyncio.sleep(0.5)

@@ -38,7 +38,7 @@ class Start:
 
 
 class FeedService:
-    """Reads events by their number. A reader that goes on from `next_cursor` misses nothing."""
+    """Reads events by their number. A reader that goes on from `position` misses nothing."""
 
     def __init__(self, unit: Unit) -> None:
         self.repository = FeedRepository(unit)
@@ -50,11 +50,11 @@ class FeedService:
         # The end is read before the events, so nothing that is numbered in between can be jumped over.
         until = min(last, after + MOST_SCANNED) if types else last
         rows = await self.repository.between(after, until, types, limit) if until > after else []
-        reached = rows[-1].sequence if len(rows) == limit else until
+        reached = until if len(rows) < limit else rows[-1].sequence or until
         return FeedPage(
             items=[FeedEvent.model_validate(row) for row in rows],
-            next_cursor=str(reached),
-            has_more=reached is not None and reached < last,
+            next_cursor=str(reached) if reached < last else None,
+            position=str(reached),
         )
 
 
@@ -85,15 +85,15 @@ class EventStream:
             for event in page.items:
                 yield _frame(event)
                 spoke_at = clock()
-            if not page.has_more:
+            if page.next_cursor is None:
                 if clock() - spoke_at >= KEEP_ALIVE_SECONDS:
-                    yield _keep_alive(page.next_cursor)
+                    yield _keep_alive(page.position)
                     spoke_at = clock()
                 await asyncio.sleep(POLL_SECONDS)
             if clock() >= ends_at or self._is_stopping():
                 return
             try:
-                page = await self.page(Start(page.next_cursor))
+                page = await self.page(Start(page.position))
             except (Problem, *DATABASE_ERRORS) as error:
                 log.warning("feed.stream_ended", error=type(error).__name__)
                 return

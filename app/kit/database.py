@@ -173,8 +173,8 @@ class _Connections:
 
     SQLAlchemy opens each one (types, role, settings), and it stays checked out for as long as it lives: a
     check-out and its return cost 40 µs, more than half of an empty unit of work. The gate lets waiters in
-    first come, first served; without it, one that frees and retakes a connection starves them, and p99 was measured
-    at a hundred times p50.
+    first come, first served; without it, one that frees and retakes a connection starves them, and p99 was
+    measured at a hundred times p50.
     """
 
     def __init__(self, engine: AsyncEngine, size: int, wait_seconds: float) -> None:

@@ -4,6 +4,7 @@ import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -77,6 +78,18 @@ class Settings(BaseSettings):
                 return SecretStr("postgresql+asyncpg://" + value.removeprefix(plain))
         if not value.startswith("postgresql+asyncpg://"):
             raise ValueError("must start with postgresql+asyncpg://")
+        return url
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _readable(cls, url: SecretStr | None) -> SecretStr | None:
+        """Said here, once, instead of by whoever connects first; the reason would quote the URL."""
+        try:
+            _ = url and urlsplit(url.get_secret_value()).port
+        except ValueError:
+            raise ValueError(
+                "is no URL: characters such as @ : / [ in user or password are written %40 %3A %2F %5B"
+            ) from None
         return url
 
 

@@ -11,7 +11,7 @@ def migrate() -> None:
     """Brings the database up to date."""
     with database_address(read_settings()) as address:
         before = migrate_if_behind(address)
-    if before == migrations.head():
+    if not migrations.is_behind(before):
         say(f"The database is at migration {before} already")
     else:
         say(f"Migrated the database from {before} to {migrations.head()}")

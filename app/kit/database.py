@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
 from app.kit.clock import Clock, SystemClock
+from app.kit.database_problems import READ_ONLY, sqlstate_of
 from app.kit.errors import Unavailable
 
 NAMING = {
@@ -128,8 +129,9 @@ class Database:
             unit = Unit(bind, driver, workspace_id, actor, self.clock.now())
             yield unit
             await self._commit(unit)
-        except BaseException:
+        except BaseException as error:
             await _rollback(driver)
+            _end_read_only_session(driver, error)
             raise
         finally:
             await self._end(unit, lease)
@@ -140,6 +142,9 @@ class Database:
         lease = await self._connections.take()
         try:
             yield lease[1]
+        except BaseException as error:
+            _end_read_only_session(lease[1], error)
+            raise
         finally:
             await self._connections.give_back(lease)
 
@@ -285,4 +290,10 @@ async def _rollback(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
         if not driver.is_closed():
             await asyncio.wait_for(driver.execute("ROLLBACK"), 2)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        driver.terminate()
+
+
+def _end_read_only_session(driver: "asyncpg.Connection[asyncpg.Record]", error: BaseException) -> None:
+    """A session that began while its database took no writes takes none later: the next one may."""
+    if sqlstate_of(error) == READ_ONLY:
         driver.terminate()

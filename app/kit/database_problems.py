@@ -11,6 +11,7 @@ from app.kit.errors import Conflict, InternalError, Invalid, Problem, Unavailabl
 
 AWAY = Unavailable, "The database cannot be reached just now; nothing was changed. Try again."
 BUSY = Unavailable, "The database is busy just now; nothing was changed. Try again."
+READ_ONLY = "25006"
 
 # The longest matching prefix of the SQLSTATE wins.
 MEANINGS: dict[str, tuple[type[Problem], str]] = {
@@ -21,7 +22,7 @@ MEANINGS: dict[str, tuple[type[Problem], str]] = {
     "23503": (Conflict, "Something that this refers to does not exist, or is still referred to."),
     "23505": (Conflict, "A value that must be unique is taken."),
     "23514": (Invalid, "A value is outside of what can be stored."),
-    "25006": AWAY,
+    READ_ONLY: (Unavailable, "The database takes no writes just now; nothing was changed. Try again."),
     "25P03": BUSY,
     "25P04": BUSY,
     "28": AWAY,

@@ -94,6 +94,14 @@ def test_a_database_that_is_away_is_told_in_a_line_without_its_password(rapport:
     assert "geheim" not in done.stderr
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:geheim@[x/db", "postgresql://me:a@geheim:9x/db"])
+def test_a_database_url_that_is_none_is_told_in_a_line(rapport: CommandLine, url: str) -> None:
+    done = rapport.run("serve", RAPPORT_PORT="0", RAPPORT_DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.startswith("rapport: RAPPORT_DATABASE_URL: is no URL")
+    assert "geheim" not in done.stderr
+
+
 def test_wrong_settings_are_named_without_their_values(rapport: CommandLine) -> None:
     done = rapport.run("serve", RAPPORT_PORT="99999", RAPPORT_DATABASE_URL="mysql://geheim@x")
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """Units of work: what commits, what rolls back, and what the workspace wall hides."""
 
 import asyncio
+import contextlib
 from uuid import UUID
 
 import asyncpg
@@ -214,6 +215,28 @@ async def test_a_cancelled_unit_gives_its_connection_back_clean(
             assert await unit.connection.fetchval("SELECT count(*) FROM members") == 0
     finally:
         await small.close()
+
+
+@pytest.mark.parametrize("way", ["unit", "raw"])
+async def test_a_session_that_takes_no_writes_is_not_used_again(
+    address: DatabaseAddress, tenant: Tenant, way: str
+) -> None:
+    small = Database(address.app_url, pool_size=1)
+    async with small.raw() as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with contextlib.AsyncExitStack() as stack:
+            if way == "unit":
+                unit = await stack.enter_async_context(small.unit(tenant.workspace_id))
+                await unit.connection.execute(MEMBER, tenant.workspace_id, new_id(), "m@example.com")
+            else:
+                connection = await stack.enter_async_context(small.raw())
+                await connection.execute("DELETE FROM pgqueuer")
+
+    async with small.unit(tenant.workspace_id) as unit:
+        await unit.connection.execute(MEMBER, tenant.workspace_id, new_id(), "m@example.com")
+    await small.close()
 
 
 async def test_a_workspace_id_must_be_a_uuid(resources: Resources) -> None:

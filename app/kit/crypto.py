@@ -5,7 +5,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.fernet import Fernet, MultiFernet
+import structlog
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from app.kit.errors import Unavailable
+
+log = structlog.get_logger()
 
 
 class Cipher:
@@ -21,7 +26,14 @@ class Cipher:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        return self._fernet.decrypt(sealed.encode()).decode()
+        """Raises `Unavailable` when none of the keys opens it, and logs that: only a setting can mend it."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            log.error(
+                "secret_key.does_not_fit", advice="add the key it was sealed with to RAPPORT_SECRET_KEY"
+            )
+            raise Unavailable("A stored secret cannot be read just now; nothing was changed.") from None
 
 
 def kept_key(path: Path) -> str:

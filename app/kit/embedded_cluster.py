@@ -31,6 +31,9 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Details and statements quote what people wrote; our own log tells the error's code, and where it was.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 FIRST_STATEMENTS = f"""\
 create role {APP} login nosuperuser nobypassrls nocreatedb nocreaterole;

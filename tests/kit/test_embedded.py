@@ -212,6 +212,18 @@ def test_the_server_is_out_of_reach_of_the_terminals_ctrl_c(running: EmbeddedSer
     assert os.getsid(running.postmaster_pid()) != os.getsid(0)
 
 
+async def test_the_servers_log_quotes_no_row(data_dir: Path) -> None:
+    with server_in(data_dir) as server:
+        owner_url = server.urls().owner_url
+        await ask(owner_url, "create table kept (address text unique)")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await ask(owner_url, "insert into kept values ('ada@x'), ('ada@x')")
+        log = cluster_in(data_dir).with_suffix(".log").read_text()
+
+    assert "duplicate key" in log
+    assert "ada@x" not in log
+
+
 async def test_a_killed_server_comes_back_with_what_was_committed(data_dir: Path) -> None:
     with server_in(data_dir) as server:
         await ask(server.urls().owner_url, "create table kept as select 42 as answer")

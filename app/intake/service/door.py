@@ -10,7 +10,7 @@ from app.intake.errors import BadSignature
 from app.intake.service.sources import unknown_source, working_secrets
 from app.kit.crypto import Cipher
 from app.kit.database import Database
-from app.kit.errors import Problem, RateLimited
+from app.kit.errors import Problem, RateLimited, Unavailable
 from app.kit.rate_limit import RateLimiter
 from app.kit.signing import SignatureError, verify
 
@@ -68,6 +68,8 @@ class Door:
         try:
             known = await self._known(source_id)
             self._verify(known, headers, body)
+        except Unavailable:
+            raise
         except Problem:
             self._limiter.check(refusals)
             raise

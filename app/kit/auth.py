@@ -6,11 +6,16 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
+
+import asyncpg
+import structlog
 
 from app.kit.database import Database
 from app.kit.errors import Unauthenticated
+
+log = structlog.get_logger()
 
 KEY_PREFIX = "rpt_"
 VISIBLE = 12
@@ -98,9 +103,16 @@ class KeyRing:
             raise _refusal("The API key is unknown, expired or revoked.")
         caller = Caller(row["workspace_id"], row["id"], frozenset(row["scopes"]))
         if row["last_used_at"] is None or now - row["last_used_at"] > NOTE_USE_EVERY:
+            await self._note_use(caller, now)
+        return caller
+
+    async def _note_use(self, caller: Caller, now: datetime) -> None:
+        """A database that takes no writes still answers reads, so this must not stand in their way."""
+        try:
             async with self._database.unit(caller.workspace_id) as unit:
                 await unit.connection.execute(_NOTE_USE, caller.workspace_id, caller.key_id, now)
-        return caller
+        except asyncpg.ReadOnlySQLTransactionError:
+            log.warning("key.use_not_noted", key_id=str(caller.key_id))
 
 
 _NOTE_USE = "UPDATE api_keys SET last_used_at = $3 WHERE workspace_id = $1 AND id = $2"

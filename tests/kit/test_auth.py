@@ -6,9 +6,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.kit.auth import Caller, key_hash, new_key, visible_part
+from app.kit.auth import Caller, KeyRing, key_hash, new_key, visible_part
+from app.kit.database import Database
 from app.kit.ids import new_id
-from app.kit.resources import Resources
+from app.kit.resources import DatabaseAddress, Resources
 from app.main import create_app
 from tests.conftest import Tenant, make_client
 from tests.stand_ins import MovableClock
@@ -138,3 +139,16 @@ async def test_a_key_has_a_budget_and_is_told_of_it(resources: Resources, tenant
     assert answers[-1].status_code == 429
     assert answers[-1].json()["type"] == "/problems/rate-limited"
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_a_database_that_takes_no_writes_still_lets_readers_in(
+    address: DatabaseAddress, tenant: Tenant
+) -> None:
+    small = Database(address.app_url, pool_size=1)
+    async with small.raw() as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+
+    caller = await KeyRing(small).caller(tenant.headers["Authorization"])
+
+    assert caller.workspace_id == tenant.workspace_id
+    await small.close()

@@ -5,9 +5,10 @@ which an outer transaction would blind. Row-level security is what keeps the tes
 little as a rollback.
 """
 
-import hashlib
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,26 @@ from app.workspaces.schemas import WorkspaceCreate
 from app.workspaces.service import WorkspaceService
 from tests.stand_ins import MovableClock
 
+PLACE = "PYTEST_RAPPORT_PLACE"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The run's place for its server, which the workers inherit.
+
+    Not in pytest's own directory: where PostgreSQL has to run as another user, it could not get there.
+    """
+    if not _is_worker(config):
+        os.environ[PLACE] = tempfile.mkdtemp(prefix="rapport-tests-", dir="/tmp")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not _is_worker(config):
+        shutil.rmtree(os.environ.pop(PLACE), ignore_errors=True)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,16 +59,9 @@ def logs() -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """The embedded PostgreSQL, shared by the workers of one run.
-
-    Not in pytest's own directory: where PostgreSQL has to run as another user, it could not get there.
-    """
-    run = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        run = run.parent
-    place = Path("/tmp") / f"rapport-{hashlib.blake2b(str(run).encode(), digest_size=6).hexdigest()}"
-    with EmbeddedServer(place, settings=FAST) as running:
+def server() -> Iterator[EmbeddedServer]:
+    """The embedded PostgreSQL, shared by the workers of one run."""
+    with EmbeddedServer(Path(os.environ[PLACE]), settings=FAST) as running:
         yield running
 
 

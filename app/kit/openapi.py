@@ -59,6 +59,7 @@ PROBLEM_SCHEMA = {
 ALWAYS = (400, 414, 429, 500, 503)
 WITH_KEY = (401, 403)
 WITH_BODY = (408, 413, 415)
+REFUSALS = tuple(sorted((*ALWAYS, *WITH_KEY, *WITH_BODY, 404, 409, 412, 422)))
 
 
 def install_openapi(app: FastAPI, event_types: Callable[[], Sequence[EventType]]) -> None:
@@ -111,6 +112,7 @@ def build_document(app: FastAPI, event_types: Sequence[EventType]) -> dict[str, 
             "description": "An API key: `Authorization: Bearer rpt_…`.",
         }
     }
+    document["components"]["responses"] = {_response_name(status): _problem(status) for status in REFUSALS}
     scopes = route_scopes(app)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -160,7 +162,7 @@ def _complete(operation: dict[str, Any], scope: str | None, path: str) -> None:
     if "if-none-match" in headers:
         responses["304"] = {"description": "Not modified: the version you have is current."}
     for status in sorted(statuses):
-        responses.setdefault(str(status), _problem(status))
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_response_name(status)}"})
     for parameter in operation.get("parameters", ()):
         _never_null(parameter)
         if parameter["in"] == "path":
@@ -169,7 +171,8 @@ def _complete(operation: dict[str, Any], scope: str | None, path: str) -> None:
         content = operation["requestBody"]["content"]
         content["application/merge-patch+json"] = content["application/json"]
     for status, response in responses.items():
-        _add_headers(response, status, operation)
+        if "$ref" not in response:
+            _add_headers(response, status, operation)
 
 
 def _never_null(parameter: dict[str, Any]) -> None:
@@ -185,11 +188,18 @@ def _of_path(name: str) -> str:
     return f"The {noun}." if noun == name else f"The id of the {noun}."
 
 
+def _response_name(status: int) -> str:
+    """409 is `Conflict`, 413 is `RequestEntityTooLarge`."""
+    return HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
+
+
 def _problem(status: int) -> dict[str, Any]:
-    return {
+    response = {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM}}},
     }
+    _add_headers(response, str(status), {})
+    return response
 
 
 def _add_headers(response: dict[str, Any], status: str, operation: dict[str, Any]) -> None:

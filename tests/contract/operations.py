@@ -63,9 +63,10 @@ class Operation:
 
 
 def resolve(schema: Schema) -> Schema:
-    """The schema that a reference points to."""
+    """The schema or the response that a reference points to."""
     while "$ref" in schema:
-        schema = SCHEMAS[schema["$ref"].rpartition("/")[2]]
+        _, kind, name = schema["$ref"].rsplit("/", 2)
+        schema = DOCUMENT["components"][kind][name]
     return schema
 
 

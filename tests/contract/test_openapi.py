@@ -75,7 +75,7 @@ def test_everything_is_described() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_every_refusal_is_a_problem_document(operation: Operation) -> None:
     responses = operation.contract["responses"]
-    refusals = {status: response for status, response in responses.items() if status[0] in "45"}
+    refusals = {status: resolve(response) for status, response in responses.items() if status[0] in "45"}
 
     assert refusals.keys() >= expected_refusals(operation)
     for status, response in refusals.items():

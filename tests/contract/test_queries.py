@@ -149,13 +149,14 @@ async def test_a_page_deep_in_a_list_costs_what_the_first_costs(
 
 @pytest.mark.parametrize("function", sorted({sweep.due_function for sweep in SWEEPS}))
 async def test_looking_for_due_work_reads_no_big_table(function: str, crowd: Crowd) -> None:
-    """The search role sees all workspaces, so all the more it must not look at every row."""
+    """The search role sees all workspaces: it may look at one row of each, and not at every row."""
     async with as_owner(crowd.world) as owner:
         body = await owner.fetchval("SELECT prosrc FROM pg_proc WHERE proname = $1", function)
         await owner.execute(f"SET ROLE {SEARCH_ROLE}")
         plan = await explain(owner, body, ())
+        workspaces = await owner.fetchval("SELECT count(*) FROM workspaces")
 
-    assert list(faults(plan)) == []
+    assert list(faults(plan, MOST_ROWS_READ + workspaces)) == []
 
 
 @pytest.mark.parametrize("function", LOOKUPS)
@@ -291,15 +292,15 @@ async def explain(connection: Any, query: str, arguments: tuple[Any, ...]) -> di
     return plan
 
 
-def faults(node: dict[str, Any]) -> Iterator[str]:
+def faults(node: dict[str, Any], most: int = MOST_ROWS_READ) -> Iterator[str]:
     loops, table = node["Actual Loops"], node.get("Relation Name")
     read = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * loops
     if node["Node Type"] == "Seq Scan" and table in BIG:
         yield f"a scan of all {table}"
-    elif table in BIG and read > MOST_ROWS_READ:
+    elif table in BIG and read > most:
         yield f"{read} rows of {table} read"
     for below in node.get("Plans", ()):
-        yield from faults(below)
+        yield from faults(below, most)
 
 
 def filled(text: str, crowd: Crowd) -> str:

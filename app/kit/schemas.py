@@ -122,7 +122,10 @@ Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 """A whole number that is one: `"5"`, `5.0` and `true` are refused."""
 
-NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+# White space as Unicode has it: `\S` means something else in each language that reads a pattern.
+_NO_SPACE = r"[^\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+
+NOT_BLANK = Field(json_schema_extra={"pattern": _NO_SPACE})
 """What the contract says of a text whose surrounding white space is removed: something must be left of it."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), NOT_BLANK]

@@ -131,7 +131,6 @@ NOT_BLANK = Field(json_schema_extra={"pattern": _NO_SPACE})
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), NOT_BLANK]
 """A short human text of 1 to 200 characters, surrounding white space removed."""
 
-ShortText = Annotated[str, StringConstraints(max_length=200)]
 LongText = Annotated[str, StringConstraints(max_length=10_000)]
 
 Key = Annotated[

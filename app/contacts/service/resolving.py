@@ -8,7 +8,7 @@ from uuid import UUID
 from app.contacts.models import ContactRow, IdentityKey
 from app.contacts.repository import ContactRepository
 from app.contacts.schemas import ContactReference
-from app.contacts.service.writing import announce_created, ids_of, new_row
+from app.contacts.service.writing import announce_created, new_row
 from app.kit.contact_points import email_address
 from app.kit.database import Unit
 from app.kit.errors import Invalid, Problem
@@ -70,7 +70,7 @@ class ContactResolver:
         await self._announce(made)
         found = {key: row.id for key, row in rows.items() if key not in lost}
         if lost:
-            await self.repository.forget(ids_of([rows[key] for key in lost]))
+            await self.repository.forget([rows[key].id for key in lost])
             found |= await self.repository.holders(lost)
         return found
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from app.contacts.events import CREATED, STAGE_CHANGED, UPDATED
 from app.contacts.models import ContactRow, LifecycleStage
@@ -116,8 +115,3 @@ def contact_of(row: ContactRow, currency: str) -> Contact:
             last_purchase_at=row.last_purchase_at,
         ),
     )
-
-
-def ids_of(rows: Sequence[ContactRow]) -> list[UUID]:
-    """Their ids, in order."""
-    return [row.id for row in rows]

@@ -17,7 +17,18 @@ from app.workspaces.schemas import Scope
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
-ROOMS = ("workspaces", "contacts", "touchpoints", "webhooks", "metrics", "goals", "intake", "profile")
+ROOMS = (
+    "workspaces",
+    "contacts",
+    "touchpoints",
+    "followups",
+    "surveys",
+    "webhooks",
+    "metrics",
+    "goals",
+    "intake",
+    "profile",
+)
 ROOM_PARTS = {
     "__init__",
     "router",
@@ -46,6 +57,8 @@ PUBLIC = {
     ("GET", "/openapi.json"),
     ("GET", "/openapi.yaml"),
     ("POST", "/v1/sources/{source_id}/events"),
+    ("GET", "/v1/public/surveys/{token}"),
+    ("POST", "/v1/public/surveys/{token}"),
 }
 
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from starlette.types import Scope
 
 from app.contacts.models import LifecycleStage
-from app.contacts.repository import DEFINITION_SORTING, SORTING
+from app.contacts.repository.contacts import DEFINITION_SORTING, SORTING
 from app.contacts.schemas import (
     AttributeDefinition,
     AttributeDefinitionCreate,

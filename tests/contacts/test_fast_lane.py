@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.contacts.repository import SORTING
+from app.contacts.repository.contacts import SORTING
 from app.contacts.schemas import Contact
 from app.contacts.service.contacts import ContactListing, ContactService
 from app.contacts.service.reading import ContactReader

@@ -1,4 +1,4 @@
-"""All SQL of the contacts room."""
+"""The SQL of contacts, their keys and their attributes."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence

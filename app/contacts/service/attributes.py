@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.contacts.errors import AttributeExists
 from app.contacts.models import AttributeDefinitionRow
-from app.contacts.repository import ContactRepository
+from app.contacts.repository.contacts import ContactRepository
 from app.contacts.schemas import (
     AttributeDefinition,
     AttributeDefinitionCreate,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.contacts.models import ContactRow, IdentityKey
-from app.contacts.repository import ContactRepository
+from app.contacts.repository.contacts import ContactRepository
 from app.contacts.schemas import ContactReference
 from app.contacts.service.writing import announce_created, new_row
 from app.kit.contact_points import email_address

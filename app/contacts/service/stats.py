@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from app.contacts.repository import ContactRepository
+from app.contacts.repository.contacts import ContactRepository
 from app.kit.database import Unit
 
 

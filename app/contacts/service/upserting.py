@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from app.contacts.errors import AmbiguousContact
 from app.contacts.models import ContactRow, IdentityKey, LifecycleStage
-from app.contacts.repository import ContactRepository
+from app.contacts.repository.contacts import ContactRepository
 from app.contacts.schemas import ContactBatchResult, ContactUpsert
 from app.contacts.service.values import (
     Normaliser,

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from app.kit.intervals import wilson
 from app.metrics.models import MetricSnapshotRow
 from app.metrics.schemas import Snapshot
 from app.metrics.service.catalogue import Definition
-
-Z95 = Decimal("1.959963984540054")
-ZERO, ONE = Decimal(0), Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +46,6 @@ def value_of(definition: Definition, numerator: Decimal, denominator: Decimal | 
     if definition.empty is None:
         return numerator
     return numerator / denominator if denominator else None
-
-
-def wilson(successes: Decimal, trials: Decimal) -> tuple[Decimal, Decimal]:
-    """The 95 % Wilson score interval of a share. `trials` is positive."""
-    share, square = successes / trials, Z95 * Z95
-    middle = share + square / (2 * trials)
-    spread = Z95 * (share * (ONE - share) / trials + square / (4 * trials * trials)).sqrt()
-    scale = ONE + square / trials
-    return max(ZERO, (middle - spread) / scale), min(ONE, (middle + spread) / scale)
 
 
 def snapshot_of(row: MetricSnapshotRow, definition: Definition, standing: Standing) -> Snapshot:

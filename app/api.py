@@ -2,6 +2,7 @@
 
 from app.contacts.router import LANES as CONTACT_LANES
 from app.contacts.router import router as contacts
+from app.followups.router import router as followups
 from app.goals.router import router as goals
 from app.intake.router import router as intake
 from app.kit.long_jobs import router as jobs
@@ -11,5 +12,5 @@ from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, profile, metrics, goals, webhooks, intake, jobs)
+ROUTERS = (workspaces, contacts, touchpoints, followups, profile, metrics, goals, webhooks, intake, jobs)
 LANES = CONTACT_LANES

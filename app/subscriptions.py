@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 from app.contacts import events as contacts
+from app.followups import events as followups
+from app.followups import handlers as followup_handlers
+from app.followups import jobs as followup_jobs
 from app.goals import events as goals
 from app.goals import handlers as goal_handlers
 from app.goals import jobs as goal_jobs
@@ -25,12 +28,18 @@ EVENT_TYPES: tuple[EventType, ...] = (
     *workspaces.ALL,
     *contacts.ALL,
     *touchpoints.ALL,
+    *followups.ALL,
     *metrics.ALL,
     *goals.ALL,
     *webhooks.ALL,
 )
 
-CONSUMERS: tuple[Consumer, ...] = (metric_handlers.MARKS, goal_handlers.PROGRESS, webhook_handlers.FAN_OUT)
+CONSUMERS: tuple[Consumer, ...] = (
+    followup_handlers.OUTREACH,
+    metric_handlers.MARKS,
+    goal_handlers.PROGRESS,
+    webhook_handlers.FAN_OUT,
+)
 
 Work = Callable[[Resources, Job], Awaitable[None]]
 
@@ -51,6 +60,7 @@ JOBS: dict[str, Work] = {
     PURGE_JOB: purge_idempotency_keys,
     FOLD_JOB: metric_jobs.fold,
     goal_jobs.DAILY_JOB: goal_jobs.follow_days,
+    **followup_jobs.JOBS,
     **webhook_jobs.JOBS,
     **intake_jobs.JOBS,
 }
@@ -60,6 +70,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(PURGE_JOB, "due_idempotency_purges"),
     Sweep(FOLD_JOB, "due_metric_days"),
     Sweep(goal_jobs.DAILY_JOB, "due_goals"),
+    *followup_jobs.SWEEPS,
     *webhook_jobs.SWEEPS,
     *intake_jobs.SWEEPS,
 )

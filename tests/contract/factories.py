@@ -115,6 +115,11 @@ async def make_touchpoint(world: World) -> str:
     return await world.made_by("/v1/touchpoints", body)
 
 
+async def make_followup(world: World) -> str:
+    body = {"contact_id": await world.id("contact_id"), "title": "Call back"}
+    return await world.made_by("/v1/followups", body)
+
+
 async def make_goal(world: World) -> str:
     body = {
         "title": "Grow revenue",
@@ -166,6 +171,7 @@ FACTORIES: dict[str, Callable[[World], Awaitable[str]]] = {
     "contact_id": make_contact,
     "definition_id": make_definition,
     "touchpoint_id": make_touchpoint,
+    "followup_id": make_followup,
     "key": a_metric,
     "goal_id": make_goal,
     "endpoint_id": make_endpoint,
@@ -183,6 +189,7 @@ NAMED_IN_BODIES = {
     "stakeholder_ids": "member_id",
     "contact_id": "contact_id",
     "parent_id": "goal_id",
+    "survey_id": "survey_id",
     "ids": "event_id",
 }
 """Which thing an id in a body or query stands for, by the name of the field."""

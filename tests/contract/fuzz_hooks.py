@@ -13,6 +13,7 @@ BEYOND_SCHEMA = {
     "/problems/idempotency-key-reused": "one request compared with another",
     "bad_email": "an address has a grammar of its own",
     "bad_phone": "so has a phone number",
+    "before_opening": "a field compared with what there is",
     "circle": "a goal compared with those below it",
     "closes_first": "one field compared with another",
     "currency_mismatch": "the workspace has its currency",

@@ -78,7 +78,7 @@ class FollowupRepository:
             .outerjoin(MemberRow, owner)
             .where(ContactRow.workspace_id == self._workspace_id, ContactRow.id.in_(list(contact_ids)))
         )
-        return dict((await self._unit.session.execute(statement)).tuples().all())
+        return {row[0]: row[1] for row in await self._unit.session.execute(statement)}
 
     async def insert(self, rows: Sequence[FollowupRow]) -> set[UUID]:
         """Writes those whose origin has no follow-up yet; returns their ids.

@@ -16,6 +16,7 @@ from app.kit.resources import Resources
 from app.kit.signing import sign
 from app.subscriptions import relay
 from tests.conftest import Tenant, make_client, make_tenant
+from tests.contract.bodies import EXAMPLES, body_for
 from tests.contract.operations import Operation
 from tests.working import work_off
 
@@ -42,6 +43,10 @@ class World:
     async def ids_for(self, operation: Operation) -> dict[str, str]:
         return {name: await self.id(name) for name in operation.names("path")}
 
+    async def body_for(self, operation: Operation) -> Any:
+        """The smallest body that the operation takes, its ids those of things that are there."""
+        return await self._with_ids(body_for(operation))
+
     async def fill(self) -> None:
         """One of everything and what the background makes of it; the last change is not folded yet."""
         for name in FACTORIES:
@@ -62,6 +67,13 @@ class World:
 
     async def made_by(self, path: str, body: Any = None) -> str:
         return str((await self.post(path, body))["id"])
+
+    async def _with_ids(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, dict):
+            return {key: await self._with_ids(member, key) for key, member in value.items()}
+        if isinstance(value, list):
+            return [await self._with_ids(member, name) for member in value]
+        return await self.id(NAMED_IN_BODIES[name]) if value == EXAMPLES["uuid"] else value
 
     def signed(self, source_id: str, event: Any) -> dict[str, Any]:
         """What to send to a source's door, by the arguments of `client.post`."""

@@ -95,7 +95,9 @@ def test_the_walk_sees_the_whole_contract() -> None:
 @pytest.mark.parametrize("operation", KEYED, ids=str)
 async def test_it_works_in_the_own_workspace(operation: Operation, world: World) -> None:
     """So that the refusals below are due to what they say."""
-    answer = await send(world.client, operation, await world.ids_for(operation))
+    ids, body = await world.ids_for(operation), await world.body_for(operation)
+
+    answer = await send_body(world.client, operation, ids, body)
 
     assert answer.is_success, answer.text
 

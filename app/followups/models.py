@@ -22,8 +22,16 @@ class FollowupRow(Base):
         Index("ix_followups_updated_at", "workspace_id", "updated_at", "id"),
         Index("ix_followups_due_at", "workspace_id", "due_at", "id"),
         Index("ix_followups_contact_id", "workspace_id", "contact_id", "created_at", "id"),
-        Index("ix_followups_owner_id", "workspace_id", "owner_id", "due_at", "id"),
+        Index("ix_followups_owner_id", "workspace_id", "owner_id", "created_at", "id"),
         Index("ix_followups_state", "workspace_id", "state", "due_at", "id"),
+        Index(
+            "ix_followups_open",
+            "workspace_id",
+            "owner_id",
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'open'"),
+        ),
         Index(
             "ix_followups_root_cause",
             "workspace_id",

@@ -79,9 +79,10 @@ def key_of(column: str, table: str) -> sa.ForeignKeyConstraint:
 def index_lists() -> None:
     for column in ("created_at", "updated_at", "due_at"):
         index(column, ["workspace_id", column, "id"])
-    for column in ("owner_id", "state"):
-        index(column, ["workspace_id", column, "due_at", "id"])
-    index("contact_id", ["workspace_id", "contact_id", "created_at", "id"])
+    for column in ("contact_id", "owner_id"):
+        index(column, ["workspace_id", column, "created_at", "id"])
+    index("state", ["workspace_id", "state", "due_at", "id"])
+    index("open", ["workspace_id", "owner_id", "due_at", "id"], where="state = 'open'")
     for column in ("root_cause", "origin_survey_id"):
         index(column, ["workspace_id", column, "created_at", "id"], where=f"{column} IS NOT NULL")
 

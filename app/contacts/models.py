@@ -1,4 +1,4 @@
-"""People the business has a relationship with."""
+"""People the business has a relationship with, and what they allow."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,13 @@ from app.kit.database import MONEY, Base
 from app.kit.personal_data import NOT_PERSONAL, personal
 
 LifecycleStage = Literal["lead", "prospect", "customer", "advocate", "churned"]
+Channel = Literal[
+    "email", "phone", "sms", "chat", "web", "app", "social", "in_person", "store", "post", "other"
+]  # fmt: skip
+ConsentState = Literal["granted", "denied"]
+ConsentBasis = Literal["consent", "contract", "legitimate_interest", "other"]
+SuppressionKind = Literal["email", "phone"]
+SuppressionReason = Literal["unsubscribed", "bounced", "complained", "objected", "other"]
 
 
 class ContactRow(Base):
@@ -133,3 +140,54 @@ class AttributeDefinitionRow(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     version: Mapped[int]
+
+
+class ConsentRow(Base):
+    """One entry of a contact's ledger of consents: what was said, when and on what basis.
+
+    Entries are only ever added. The app's role can neither change nor delete one; they go with their contact.
+    """
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(
+            ["workspace_id", "contact_id"], ["contacts.workspace_id", "contacts.id"], ondelete="CASCADE"
+        ),
+        Index("ix_consents_contact_id", "workspace_id", "contact_id", "at", "id"),
+        Index("ix_consents_purpose", "workspace_id", "contact_id", "purpose", "channel", "at", "id"),
+        {"info": personal("contact_id", on_merge="move", on_export="rows", on_erase="delete")},
+    )
+
+    workspace_id: Mapped[UUID]
+    id: Mapped[UUID]
+    contact_id: Mapped[UUID]
+    purpose: Mapped[str]
+    channel: Mapped[Channel | None] = mapped_column(Text)
+    state: Mapped[ConsentState] = mapped_column(Text)
+    basis: Mapped[ConsentBasis] = mapped_column(Text)
+    source: Mapped[str | None]
+    note: Mapped[str | None]
+    at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+
+
+class SuppressionRow(Base):
+    """An address that must not be written to, whoever has it. It knows no contact, so it outlives each."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
+        Index("uq_suppressions_kind_value", "workspace_id", "kind", "value", unique=True),
+        Index("ix_suppressions_created_at", "workspace_id", "created_at", "id"),
+        {"info": personal("value", on_merge="keep", on_export="rows", on_erase="keep")},
+    )
+
+    workspace_id: Mapped[UUID]
+    id: Mapped[UUID]
+    kind: Mapped[SuppressionKind] = mapped_column(Text)
+    value: Mapped[str]
+    reason: Mapped[SuppressionReason] = mapped_column(Text)
+    note: Mapped[str | None]
+    created_at: Mapped[datetime]

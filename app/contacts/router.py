@@ -9,9 +9,12 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import TypeAdapter
 from starlette.types import Scope
 
-from app.contacts.models import LifecycleStage
+from app.contacts.models import LifecycleStage, SuppressionKind
+from app.contacts.repository.consents import CONSENT_SORTING
 from app.contacts.repository.contacts import DEFINITION_SORTING, SORTING
-from app.contacts.schemas import (
+from app.contacts.repository.suppressions import SUPPRESSION_SORTING
+from app.contacts.schemas.consents import Consent, ConsentCreate, ConsentPage, CurrentConsents, Purpose
+from app.contacts.schemas.contacts import (
     AttributeDefinition,
     AttributeDefinitionCreate,
     AttributeDefinitionPage,
@@ -24,9 +27,19 @@ from app.contacts.schemas import (
     ContactPatch,
     ContactSearch,
 )
+from app.contacts.schemas.suppressions import (
+    RecordedSuppression,
+    SuppressedEmail,
+    SuppressedPhone,
+    Suppression,
+    SuppressionCreate,
+    SuppressionPage,
+)
 from app.contacts.service.attributes import AttributeService
+from app.contacts.service.consents import ConsentService
 from app.contacts.service.contacts import ContactListing, ContactService
 from app.contacts.service.reading import ContactReader
+from app.contacts.service.suppressions import SuppressionListing, SuppressionService
 from app.contacts.service.upserting import ContactUpserter
 from app.kit.batches import Atomic, DryRun
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
@@ -171,6 +184,91 @@ async def update_definition(
 ) -> Response:
     """Adds options or changes the description."""
     return await call.write(lambda unit: AttributeService(unit).update(definition_id, patch, call.if_match()))
+
+
+@router.post(
+    "/contacts/{contact_id}/consents", operation_id="consents_record", response_model=Consent, status_code=201
+)
+async def record_consent(
+    contact_id: UUID, new: ConsentCreate, call: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Adds what a contact has granted or denied to their consents, where it stays for good."""
+    return await call.write(lambda unit: ConsentService(unit).record(contact_id, new), status=201)
+
+
+@router.get("/contacts/{contact_id}/consents", operation_id="consents_list", response_model=ConsentPage)
+async def list_consents(
+    contact_id: UUID,
+    call: Reader,
+    limit: Limit = DEFAULT_ROWS,
+    cursor: Cursor = None,
+    purpose: Annotated[Purpose | None, Query(description="Only of this purpose.")] = None,
+) -> Response:
+    """Everything a contact has granted and denied, what was said last first."""
+    page = PageRequest(CONSENT_SORTING.parse(None), limit, cursor, [contact_id, purpose])
+    return await call.read(lambda unit: ConsentService(unit).page(contact_id, page, purpose))
+
+
+@router.get(
+    "/contacts/{contact_id}/consents/current", operation_id="consents_current", response_model=CurrentConsents
+)
+async def current_consents(contact_id: UUID, call: Reader) -> Response:
+    """What a contact has last said of each purpose and channel.
+
+    Denying wins: something may be done on a channel if that is granted for it or for all channels, and denied
+    for neither.
+    """
+    return await call.read(lambda unit: ConsentService(unit).current(contact_id))
+
+
+@router.post(
+    "/suppressions",
+    operation_id="suppressions_add",
+    response_model=RecordedSuppression,
+    status_code=201,
+    responses={200: {"model": RecordedSuppression, "description": "The address was on the list already."}},
+)
+async def add_suppression(
+    new: SuppressionCreate, call: Writer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Puts an address on the list of those that are not written to.
+
+    It holds for every contact that has the address, now or later, and outlives their erasure. An address that
+    is on the list already keeps its entry, with a 200.
+    """
+    return await call.write(
+        lambda unit: SuppressionService(unit).add(new),
+        status=lambda suppression: 201 if suppression.status == "created" else 200,
+        location=lambda suppression: f"/v1/suppressions/{suppression.id}",
+    )
+
+
+@router.get("/suppressions", operation_id="suppressions_list", response_model=SuppressionPage)
+async def list_suppressions(
+    call: Reader,
+    limit: Limit = DEFAULT_ROWS,
+    cursor: Cursor = None,
+    sort: Annotated[str | None, SUPPRESSION_SORTING.query()] = None,
+    kind: Annotated[SuppressionKind | None, Query(description="Only addresses of this kind.")] = None,
+    email: Annotated[SuppressedEmail | None, Query(description="Only this email address.")] = None,
+    phone: Annotated[SuppressedPhone | None, Query(description="Only this phone number.")] = None,
+) -> Response:
+    """The addresses that are not written to, latest first unless sorted otherwise."""
+    listing = SuppressionListing(kind, email, phone)
+    page = PageRequest(SUPPRESSION_SORTING.parse(sort), limit, cursor, list(listing))
+    return await call.read(lambda unit: SuppressionService(unit).list(page, listing))
+
+
+@router.get("/suppressions/{suppression_id}", operation_id="suppressions_get", response_model=Suppression)
+async def get_suppression(suppression_id: UUID, call: Reader) -> Response:
+    """One address that is not written to."""
+    return await call.read(lambda unit: SuppressionService(unit).get(suppression_id))
+
+
+@router.delete("/suppressions/{suppression_id}", operation_id="suppressions_lift", status_code=204)
+async def lift_suppression(suppression_id: UUID, call: Writer) -> Response:
+    """Takes an address off the list for good: whoever has it may be written to again."""
+    return await call.write(lambda unit: SuppressionService(unit).lift(suppression_id))
 
 
 CREATE = TypeAdapter(ContactCreate)

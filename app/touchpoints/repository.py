@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.contacts.models import Channel
 from app.contacts.service.stats import Stats
 from app.kit.database import Unit
 from app.kit.filter_sql import (
@@ -23,7 +24,7 @@ from app.kit.filter_sql import (
 from app.kit.filters import Filter, FilterAnd, FilterNot, FilterOr, FilterPredicate, Operator
 from app.kit.pages import PageRequest, Sorting, SortKey
 from app.touchpoints.models import TouchpointRecord, TouchpointRow
-from app.touchpoints.schemas import Channel, Direction, Kind, Stage
+from app.touchpoints.schemas import Direction, Kind, Stage
 
 SORTING = Sorting(
     TouchpointRow.id,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.contacts.models import Channel
 from app.contacts.schemas import ForeignId, SourceName
 from app.kit.batches import Atomic, DryRun
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
@@ -13,7 +14,6 @@ from app.kit.schemas import Instant, Name
 from app.kit.web import JsonRoute
 from app.touchpoints.repository import SORTING
 from app.touchpoints.schemas import (
-    Channel,
     Kind,
     RecordedTouchpoint,
     Stage,

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import MISSING, Field, StringConstraints
 
+from app.contacts.models import Channel
 from app.contacts.schemas import ContactReference, ForeignId, SourceName
 from app.kit.batches import BatchResult
 from app.kit.filters import Filter
@@ -15,9 +16,6 @@ from app.kit.pages import PageBody
 from app.kit.schemas import Flag, Input, Instant, LongText, Name, Output, Page, Patch, Whole
 from app.touchpoints.models import TouchpointRecord
 
-Channel = Literal[
-    "email", "phone", "sms", "chat", "web", "app", "social", "in_person", "store", "post", "other"
-]  # fmt: skip
 Kind = Literal[
     "message", "call", "meeting", "visit", "purchase", "refund", "support_case", "support_resolved",
     "campaign_response", "referral", "note", "custom",

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.contacts.repository.contacts import SORTING
-from app.contacts.schemas import Contact
+from app.contacts.schemas.contacts import Contact
 from app.contacts.service.contacts import ContactListing, ContactService
 from app.contacts.service.reading import ContactReader
 from app.contacts.service.stats import ContactStats, Stats

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.contacts.errors import AttributeExists
 from app.contacts.models import AttributeDefinitionRow
 from app.contacts.repository.contacts import ContactRepository
-from app.contacts.schemas import (
+from app.contacts.schemas.contacts import (
     AttributeDefinition,
     AttributeDefinitionCreate,
     AttributeDefinitionPage,

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.contacts.errors import ContactExists, unknown_contact
 from app.contacts.models import ContactRow, IdentityKey
 from app.contacts.repository.contacts import FILTER_FIELDS, SORTING, ContactRepository, filter_fields
-from app.contacts.schemas import Contact, ContactCreate, ContactPage, ContactPatch, ContactSearch
+from app.contacts.schemas.contacts import Contact, ContactCreate, ContactPage, ContactPatch, ContactSearch
 from app.contacts.service.values import (
     Normaliser,
     identity_keys,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.contacts.errors import unknown_contact
 from app.contacts.repository.contacts import ContactRepository
-from app.contacts.schemas import ContactPage
+from app.contacts.schemas.contacts import ContactPage
 from app.contacts.service.contacts import ContactListing, ContactService
 from app.contacts.service.rendering import contact_json, page_json
 from app.kit.database import Unit

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.contacts.models import ContactRow, IdentityKey
 from app.contacts.repository.contacts import ContactRepository
-from app.contacts.schemas import ContactReference
+from app.contacts.schemas.contacts import ContactReference
 from app.contacts.service.writing import announce_created, new_row
 from app.kit.contact_points import email_address
 from app.kit.database import Unit

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from app.contacts.errors import AmbiguousContact
 from app.contacts.models import ContactRow, IdentityKey, LifecycleStage
 from app.contacts.repository.contacts import ContactRepository
-from app.contacts.schemas import ContactBatchResult, ContactUpsert
+from app.contacts.schemas.contacts import ContactBatchResult, ContactUpsert
 from app.contacts.service.values import (
     Normaliser,
     added,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from app.contacts.models import AttributeDefinitionRow, ContactRow, IdentityKey
-from app.contacts.schemas import EmailInput, ExternalIdInput, PhoneInput
+from app.contacts.schemas.contacts import EmailInput, ExternalIdInput, PhoneInput
 from app.kit.contact_points import email_address, phone_number
 from app.kit.errors import FieldError, Invalid
 from app.kit.schemas import FIRST_YEAR, LAST_YEAR

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.contacts.events import CREATED, STAGE_CHANGED, UPDATED
 from app.contacts.models import ContactRow, LifecycleStage
-from app.contacts.schemas import (
+from app.contacts.schemas.contacts import (
     Contact,
     ContactStageChanged,
     ContactStatistics,

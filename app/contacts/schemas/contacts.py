@@ -1,4 +1,4 @@
-"""Shapes of contacts."""
+"""Shapes of contacts and their attributes."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

@@ -8,9 +8,22 @@ from app.intake.router import router as intake
 from app.kit.long_jobs import router as jobs
 from app.metrics.router import router as metrics
 from app.profile.router import router as profile
+from app.surveys.router.surveys import router as surveys
 from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
 from app.workspaces.router import router as workspaces
 
-ROUTERS = (workspaces, contacts, touchpoints, followups, profile, metrics, goals, webhooks, intake, jobs)
+ROUTERS = (
+    workspaces,
+    contacts,
+    touchpoints,
+    followups,
+    surveys,
+    profile,
+    metrics,
+    goals,
+    webhooks,
+    intake,
+    jobs,
+)
 LANES = CONTACT_LANES

@@ -18,6 +18,8 @@ from app.metrics import events as metrics
 from app.metrics import handlers as metric_handlers
 from app.metrics import jobs as metric_jobs
 from app.metrics.service.marking import FOLD_JOB
+from app.surveys import events as surveys
+from app.surveys import jobs as survey_jobs
 from app.touchpoints import events as touchpoints
 from app.webhooks import events as webhooks
 from app.webhooks import handlers as webhook_handlers
@@ -29,6 +31,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
     *contacts.ALL,
     *touchpoints.ALL,
     *followups.ALL,
+    *surveys.ALL,
     *metrics.ALL,
     *goals.ALL,
     *webhooks.ALL,
@@ -61,6 +64,7 @@ JOBS: dict[str, Work] = {
     FOLD_JOB: metric_jobs.fold,
     goal_jobs.DAILY_JOB: goal_jobs.follow_days,
     **followup_jobs.JOBS,
+    **survey_jobs.JOBS,
     **webhook_jobs.JOBS,
     **intake_jobs.JOBS,
 }
@@ -71,6 +75,7 @@ SWEEPS: tuple[Sweep, ...] = (
     Sweep(FOLD_JOB, "due_metric_days"),
     Sweep(goal_jobs.DAILY_JOB, "due_goals"),
     *followup_jobs.SWEEPS,
+    *survey_jobs.SWEEPS,
     *webhook_jobs.SWEEPS,
     *intake_jobs.SWEEPS,
 )

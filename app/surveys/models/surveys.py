@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.kit.database import Base
 from app.kit.personal_data import NOT_PERSONAL
 
+SurveyType = Literal["nps", "csat", "ces", "custom"]
 SurveyState = Literal["draft", "scheduled", "open", "closed"]
 RecontactRule = Literal["once", "until_response", "recurring", "always"]
 
@@ -46,7 +47,7 @@ class SurveyRow(Base):
     title: Mapped[Any] = mapped_column(JSONB)
     introduction: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
     thanks: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
-    type: Mapped[str]
+    type: Mapped[SurveyType] = mapped_column(Text)
     state: Mapped[SurveyState] = mapped_column(Text)
     anonymous: Mapped[bool]
     answered: Mapped[bool]

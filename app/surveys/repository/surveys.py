@@ -55,7 +55,7 @@ class SurveyRepository:
         return (await self._session.execute(page.apply(statement))).scalars().all()
 
     async def turning(self, limit: int) -> Sequence[SurveyRow]:
-        """Surveys that the passing of time has changed, locked; those somebody else holds are left to them."""
+        """Surveys whose time has come, locked; those somebody else holds are left to them."""
         statement = (
             select(SurveyRow)
             .where(SurveyRow.workspace_id == self._workspace_id, SurveyRow.turn_at <= self._now)
@@ -102,14 +102,16 @@ class SurveyRepository:
         found = (await self._session.execute(statement)).scalars()
         return {row.survey_id: row for row in found if row.number == wanted[row.survey_id]}
 
-    async def every_version(self, survey_id: UUID) -> Sequence[SurveyVersionRow]:
-        """All versions of a survey, oldest first."""
+    async def versions_before(self, survey_id: UUID, number: int, limit: int) -> Sequence[SurveyVersionRow]:
+        """The versions of a survey below a number, newest first."""
         statement = (
             select(SurveyVersionRow)
             .where(
                 SurveyVersionRow.workspace_id == self._workspace_id,
                 SurveyVersionRow.survey_id == survey_id,
+                SurveyVersionRow.number < number,
             )
-            .order_by(SurveyVersionRow.number)
+            .order_by(SurveyVersionRow.number.desc())
+            .limit(limit)
         )
         return (await self._session.execute(statement)).scalars().all()

@@ -9,8 +9,8 @@ from typing_extensions import TypeAliasType
 
 from app.kit.filters import Filter
 from app.kit.schemas import NOT_BLANK, Day, Flag, Input, Key, Output, Whole
+from app.surveys.models.surveys import SurveyType
 
-SurveyType = Literal["nps", "csat", "ces", "custom"]
 ScoreType = Literal["nps", "csat", "ces"]
 QuestionType = Literal[
     "nps", "csat", "ces", "rating", "single_choice", "multi_choice", "text", "boolean", "number", "date"

@@ -22,6 +22,7 @@ BY_HAND: Mapping[str, Mapping[str, Any]] = {
         "occurred_at": "2026-01-31T09:00:00Z",
         "value": {"amount": "49.90", "currency": "EUR"},
     },
+    "SuppressionCreate": {"email": "ada@example.com", "reason": "objected"},
     "GoalCreate": {"title": "Grow", "starts_on": "2026-01-01", "due_on": "2027-01-01"},
     "GoalAssess": {"title": "Grow", "starts_on": "2026-01-01", "due_on": "2027-01-01"},
     "WebhookEndpointCreate": {"url": "http://127.0.0.1:59999/hooks"},

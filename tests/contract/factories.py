@@ -51,6 +51,7 @@ class World:
         """One of everything and what the background makes of it; the last change is not folded yet."""
         for name in FACTORIES:
             await self.id(name)
+        await make_consent(self)
         goal = f"/v1/goals/{await self.id('goal_id')}"
         await self.post(f"{goal}/check-ins", {"note": "On the way."})
         await self.client.patch(goal, json={"title": "Grow revenue much"})
@@ -109,6 +110,18 @@ async def make_contact(world: World) -> str:
         "emails": [{"address": f"ada-{new_id()}@example.com"}],
     }
     return await world.made_by("/v1/contacts", body)
+
+
+async def make_consent(world: World) -> str:
+    contact_id = await world.id("contact_id")
+    return await world.made_by(
+        f"/v1/contacts/{contact_id}/consents", {"purpose": "surveys", "state": "granted"}
+    )
+
+
+async def make_suppression(world: World) -> str:
+    body = {"email": f"gone-{new_id()}@example.com", "reason": "objected"}
+    return await world.made_by("/v1/suppressions", body)
 
 
 async def make_definition(world: World) -> str:
@@ -182,6 +195,7 @@ FACTORIES: dict[str, Callable[[World], Awaitable[str]]] = {
     "key_id": make_key,
     "contact_id": make_contact,
     "definition_id": make_definition,
+    "suppression_id": make_suppression,
     "touchpoint_id": make_touchpoint,
     "followup_id": make_followup,
     "key": a_metric,

@@ -30,6 +30,7 @@ BEYOND_SCHEMA = {
     "not_positive": "one field asks for a range of another",
     "not_summable": "a measure compared with its metric",
     "nul_character": "it would have to be forbidden in every single text",
+    "one_address": "exactly one of two fields is needed",
     "one_contact": "exactly one of two fields is needed",
     "one_reference": "exactly one of two fields is needed",
     "options": "one field asks for another",

@@ -29,6 +29,7 @@ WITHOUT_IDEMPOTENCY_KEY = {
 CHANGES = [operation for operation in OPERATIONS if operation.method in ("PATCH", "DELETE")]
 WITHOUT_IF_MATCH = {
     "api_keys_revoke": "a key never changes but once",
+    "suppressions_lift": "an address on the list never changes but once",
     "sources_discard_parked": "a parked event never changes but once",
 }
 

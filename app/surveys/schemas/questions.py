@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 
 from app.kit.filters import Filter
 from app.kit.schemas import NOT_BLANK, Day, Flag, Input, Key, Output, Whole
-from app.surveys.models.surveys import SurveyType
+from app.surveys.models.surveys import SurveyType as SurveyType
 
 ScoreType = Literal["nps", "csat", "ces"]
 QuestionType = Literal[

@@ -13,7 +13,7 @@ from typing import Any
 from app.kit.schemas import FIRST_YEAR, LAST_YEAR
 from app.surveys.schemas.questions import LARGEST_NUMBER
 from app.surveys.service.answers import Asked
-from app.surveys.service.branching import Predicate
+from app.surveys.service.branching import Predicate, Words
 from app.surveys.service.text_classes import texts
 
 
@@ -27,7 +27,8 @@ def representatives(question: Asked, about: Sequence[Predicate]) -> Iterator[Any
         case "multi_choice":
             return _selections(question, about)
         case "text":
-            return texts(question.shape["max_length"], about)
+            found = texts(question.shape["max_length"], about)
+            return (None if text is None else Words(text) for text in found)
         case "number":
             return _numbers(question, _constants(about))
         case "date":
@@ -39,7 +40,8 @@ def representatives(question: Asked, about: Sequence[Predicate]) -> Iterator[Any
 def _constants(about: Sequence[Predicate]) -> Iterator[Any]:
     for predicate in about:
         if predicate.operator != "exists":
-            yield from predicate.value if isinstance(predicate.value, tuple) else (predicate.value,)
+            value = predicate.value
+            yield from value if isinstance(value, tuple | frozenset) else (value,)
 
 
 def _numbers(question: Asked, constants: Iterator[Decimal]) -> Iterator[Decimal]:
@@ -81,7 +83,7 @@ def _selections(question: Asked, about: Sequence[Predicate]) -> Iterator[tuple[s
 
 def _names(predicate: Predicate, choice: str) -> bool:
     value = predicate.value
-    return choice in value if isinstance(value, tuple) else choice == value
+    return choice in value if isinstance(value, frozenset) else choice == value
 
 
 def _selection(taken: Sequence[list[str]], fewest: int, most: int) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from app.kit.errors import FieldError
 from app.kit.filter_values import ValueReader, WrongValue
 from app.surveys.schemas.questions import LARGEST_NUMBER, SCORE_RANGES, QuestionType
-from app.surveys.service.branching import Condition
+from app.surveys.service.branching import Condition, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,14 @@ def read_answer(question: Asked, value: object) -> Any:
 
 
 def typed(question: Asked, answer: Any) -> Any:
-    """What conditions compare: a Decimal for a number, a date for a day, else the answer itself."""
+    """What conditions compare: a Decimal for a number, a date for a day, `Words` for a text."""
     match question.type:
         case "nps" | "csat" | "ces" | "rating" | "number":
             return Decimal(repr(answer))
         case "date":
             return date.fromisoformat(answer)
+        case "text":
+            return Words(answer)
     return answer
 
 

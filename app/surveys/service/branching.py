@@ -1,7 +1,7 @@
 """Conditions over answers: the kit's filters, with keys of earlier questions as fields, judged in memory.
 
 What they mean stands in `app.kit.filters`. Answers are *typed* here: Decimal for numbers of every kind, date,
-bool, str, and a sequence of keys for several choices; None where there is no answer.
+bool, `Words` for texts, str for a choice and a list of these for several; None where there is no answer.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,7 +16,8 @@ from app.kit.filters import Filter, FilterAnd, FilterNot, FilterOr, FilterPredic
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicate:
-    """Compares the answer to one question with a typed value. Two of them are the same only by identity."""
+    """Compares the answer to one question with a typed value: a set for `in` and `not_in`, a pair for
+    `between`, and folded for a part of a text. Two of them are the same only by identity."""
 
     question: str
     operator: Operator
@@ -137,7 +138,7 @@ class ConditionReader:
             for error in wrong.errors:
                 self._refuse(f"{pointer}/value{error.pointer}", error.detail, error.code)
             return _NOTHING
-        return Predicate(node.field, node.op, tuple(value) if isinstance(value, list) else value)
+        return Predicate(node.field, node.op, _comparable(question["type"], node.op, value))
 
     def _why_not(self, key: str) -> tuple[str, str]:
         if key in self._keys:
@@ -185,16 +186,33 @@ def _reader(question: Mapping[str, Any]) -> ValueReader:
     return ValueReader("choice" if keys else _FIELD_TYPES[question["type"]], keys, False, _NO_CLOCK)
 
 
+def _comparable(type: str, operator: Operator, value: Any) -> Any:
+    if isinstance(value, list):
+        return frozenset(value)
+    return folded(value) if type == "text" and operator in ("contains", "starts_with") else value
+
+
+class Words(str):
+    """A text with its folded form, which is made only once."""
+
+    plain: str
+
+    def __new__(cls, text: str) -> "Words":
+        words = super().__new__(cls, text)
+        words.plain = folded(text)
+        return words
+
+
 def folded(text: str) -> str:
     """Letter by letter, as PostgreSQL ignores case: one letter stays one letter."""
-    return "".join(letter.lower()[0] for letter in text)
+    return text.lower() if text.isascii() else "".join(letter.lower()[0] for letter in text)
 
 
-def _contains(answer: Any, value: str) -> bool:
-    return folded(value) in folded(answer) if isinstance(answer, str) else value in answer
+def _contains(answer: Words | Sequence[str], value: str) -> bool:
+    return value in answer.plain if isinstance(answer, Words) else value in answer
 
 
-def _is_in(answer: Any, values: Sequence[Any]) -> bool:
+def _is_in(answer: Any, values: Collection[Any]) -> bool:
     return any(one in values for one in answer) if isinstance(answer, list | tuple) else answer in values
 
 
@@ -207,5 +225,5 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "between": lambda answer, value: value[0] <= answer <= value[1],
     "in": _is_in,
     "contains": _contains,
-    "starts_with": lambda answer, value: folded(answer).startswith(folded(value)),
+    "starts_with": lambda answer, value: answer.plain.startswith(value),
 }

@@ -68,8 +68,9 @@ class Reachability:
     ) -> tuple[list[Outcome], bool]:
         found: dict[Outcome, None] = {}
         answers = representatives(question, about)
+        cost = _length_of_texts(question, about) // 64
         for answer in islice(answers, most):
-            self.spend(1 if answer is None else len(about))
+            self.spend(cost + (1 if answer is None else len(about)))
             if answer is not None:
                 found[tuple(predicate.holds(answer) for predicate in about)] = None
         return list(found), next(answers, _END) is _END
@@ -144,6 +145,14 @@ class _Search:
         answers, are_all = self._survey.outcomes(question, about, self._most)
         self.is_exhaustive = self.is_exhaustive and are_all
         return answers if question.required else [*answers, none]
+
+
+def _length_of_texts(question: Asked, about: Sequence[Predicate]) -> int:
+    """How many letters are named: going through texts takes time by these."""
+    if question.type != "text":
+        return 0
+    values = [predicate.value for predicate in about if predicate.operator != "exists"]
+    return sum(len(value) if isinstance(value, str) else sum(map(len, value)) for value in values)
 
 
 def _size(condition: Condition) -> int:

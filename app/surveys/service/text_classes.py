@@ -46,10 +46,10 @@ class _Named:
         found: dict[str, dict[str, None]] = {"starts_with": {}, "contains": {}}
         for predicate in about:
             if predicate.operator in found:
-                found[predicate.operator][folded(predicate.value)] = None
+                found[predicate.operator][predicate.value] = None
             elif predicate.operator != "exists":
                 value = predicate.value
-                whole |= dict.fromkeys(value if isinstance(value, tuple) else (value,))
+                whole |= dict.fromkeys(sorted(value) if isinstance(value, frozenset) else (value,))
         beginnings, parts = tuple(found["starts_with"]), tuple(found["contains"])
         return cls(tuple(whole), beginnings, parts, _alphabet(tuple(whole), (*beginnings, *parts)))
 

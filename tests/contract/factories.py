@@ -145,6 +145,21 @@ async def make_followup(world: World) -> str:
     return await world.made_by("/v1/followups", body)
 
 
+async def make_survey(world: World) -> str:
+    """An open one."""
+    body = {
+        "title": "How likely are you to recommend us?",
+        "type": "nps",
+        "questions": [
+            {"key": "score", "type": "nps", "text": "How likely?"},
+            {"key": "why", "type": "text", "text": {"en": "Why?", "de": "Warum?"}},
+        ],
+    }
+    survey_id = await world.made_by("/v1/surveys", body)
+    await world.post(f"/v1/surveys/{survey_id}/open")
+    return survey_id
+
+
 async def make_goal(world: World) -> str:
     body = {
         "title": "Grow revenue",
@@ -198,6 +213,7 @@ FACTORIES: dict[str, Callable[[World], Awaitable[str]]] = {
     "suppression_id": make_suppression,
     "touchpoint_id": make_touchpoint,
     "followup_id": make_followup,
+    "survey_id": make_survey,
     "key": a_metric,
     "goal_id": make_goal,
     "endpoint_id": make_endpoint,

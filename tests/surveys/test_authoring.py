@@ -115,7 +115,7 @@ async def test_an_anonymous_survey_opens_no_followups(client: httpx.AsyncClient)
             "/closes_at",
             "closes_first",
         ),
-        ({"link_url": "https://example.com/s"}, "/link_url", "link_url"),
+        ({"link_url": "https://example.com/s"}, "/link_url", "string_pattern_mismatch"),
         ({"audience": {"field": "plan", "op": "eq", "value": "x"}}, "/audience/field", "unknown_field"),
         ({"followup_rules": [{"score_at_most": 11}]}, "/followup_rules/0/score_at_most", "out_of_range"),
         ({"followup_rules": [{}]}, "/followup_rules/0", "one_condition"),

@@ -59,7 +59,11 @@ class MetricContactRow(Base):
 
 
 class MetricDayRow(Base):
-    """The additive facts of one local day, counted afresh from the rows whenever the day is marked."""
+    """The additive facts of one local day, counted afresh from the rows whenever the day is marked.
+
+    A *loop* is a follow-up that a survey response opened: on the day it was opened, is it closed by now; and
+    on the day of the first contact, how long that took.
+    """
 
     __tablename__ = "metric_days"
     __table_args__ = (PrimaryKeyConstraint("workspace_id", "day"), {"info": NOT_PERSONAL})
@@ -72,6 +76,19 @@ class MetricDayRow(Base):
     refunds: Mapped[int] = mapped_column(BigInteger)
     refund_value: Mapped[Decimal] = mapped_column(Numeric)
     new_contacts: Mapped[int] = mapped_column(BigInteger)
+    promoters: Mapped[int] = mapped_column(BigInteger)
+    passives: Mapped[int] = mapped_column(BigInteger)
+    detractors: Mapped[int] = mapped_column(BigInteger)
+    csat_answers: Mapped[int] = mapped_column(BigInteger)
+    satisfied: Mapped[int] = mapped_column(BigInteger)
+    ces_answers: Mapped[int] = mapped_column(BigInteger)
+    found_easy: Mapped[int] = mapped_column(BigInteger)
+    invitations: Mapped[int] = mapped_column(BigInteger)
+    invitations_answered: Mapped[int] = mapped_column(BigInteger)
+    loops_opened: Mapped[int] = mapped_column(BigInteger)
+    loops_closed: Mapped[int] = mapped_column(BigInteger)
+    loops_contacted: Mapped[int] = mapped_column(BigInteger)
+    contact_seconds: Mapped[Decimal] = mapped_column(Numeric)
 
 
 class MetricCustomerDayRow(Base):
@@ -114,7 +131,10 @@ class MetricCustomerPeriodRow(Base):
 
 
 class MetricSnapshotRow(Base):
-    """A metric's figures for one period. Its value, interval and completeness are derived when it is read."""
+    """A metric's figures for one period. Its value, interval and completeness are derived when it is read.
+
+    `squares` belongs to a mean of marks -1, 0 and +1, whose sum is the numerator: how many are not 0.
+    """
 
     __tablename__ = "metric_snapshots"
     __table_args__ = (
@@ -129,6 +149,7 @@ class MetricSnapshotRow(Base):
     period_end: Mapped[date]
     numerator: Mapped[Decimal] = mapped_column(Numeric)
     denominator: Mapped[Decimal | None] = mapped_column(Numeric)
+    squares: Mapped[int | None] = mapped_column(BigInteger)
     n: Mapped[int] = mapped_column(BigInteger)
     definition_version: Mapped[int]
     computed_at: Mapped[datetime]

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 
-Figures = tuple[date, Decimal, Decimal | None, int]
-"""A snapshot's period end, numerator, denominator and n."""
+Figures = tuple[date, Decimal, Decimal | None, int, int | None]
+"""A snapshot's period end, numerator, denominator, n and squares."""
+
+Made = tuple[Decimal | int, int | None, int]
+"""Numerator, denominator, n."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,42 @@ class RawTouchpoint:
 
 
 @dataclass(frozen=True)
+class RawResponse:
+    state: str
+    score_type: str | None
+    score: int | None
+    is_test: bool
+    answered_at: datetime | None
+    answered_on: date
+
+
+@dataclass(frozen=True)
+class RawInvitation:
+    created_at: datetime
+    contact_id: UUID | None
+    delivery: str
+    is_test: bool
+    answered: bool
+    settled: bool
+
+
+@dataclass(frozen=True)
+class RawFollowup:
+    origin_kind: str | None
+    state: str
+    opened_at: datetime
+    contacted_at: datetime | None
+
+
+@dataclass(frozen=True)
 class World:
     """All rows of a workspace and the settings its metrics depend on."""
 
     touchpoints: list[RawTouchpoint]
     acquired: list[datetime]
+    responses: list[RawResponse]
+    invitations: list[RawInvitation]
+    followups: list[RawFollowup]
     zone: ZoneInfo
     churn_after_days: int
     today: date
@@ -39,13 +73,16 @@ class World:
 
 def snapshots(world: World) -> dict[tuple[str, str, date], Figures]:
     """Every snapshot there should be, by metric, grain and period start."""
-    history = History(world)
+    history, surveys = History(world), Surveys(world)
+    first_day = min([*history.days, *surveys.days], default=None)
     found: dict[tuple[str, str, date], Figures] = {}
     for grain in ("day", "week", "month", "quarter"):
-        for start, end in periods(history.first_day, world.today, grain):
-            for key, (numerator, denominator, n) in history.figures(start, end).items():
+        for start, end in periods(first_day, world.today, grain):
+            made = history.figures(start, end) | surveys.figures(start, end)
+            for key, (numerator, denominator, n) in made.items():
                 bottom = None if denominator is None else Decimal(denominator)
-                found[key, grain, start] = (end, Decimal(numerator), bottom, n)
+                squares = surveys.decided(start, end) if key == "net_promoter_score" else None
+                found[key, grain, start] = (end, Decimal(numerator), bottom, n, squares)
     return found
 
 
@@ -82,14 +119,13 @@ class History:
         here = [(each, each.occurred_at.astimezone(world.zone).date()) for each in world.touchpoints]
         self.touchpoints = [(each, day) for each, day in here if not each.deleted]
         self.acquired = [instant.astimezone(world.zone).date() for instant in world.acquired]
-        self.first_day = min([*self.acquired, *(day for _, day in self.touchpoints)], default=None)
+        self.days = [*self.acquired, *(day for _, day in self.touchpoints)]
         self.bought: dict[UUID, set[date]] = {}
         for each, day in self.touchpoints:
             if each.kind == "purchase":
                 self.bought.setdefault(each.contact_id, set()).add(day)
 
-    def figures(self, start: date, end: date) -> dict[str, tuple[Decimal | int, int | None, int]]:
-        """By metric: numerator, denominator, n."""
+    def figures(self, start: date, end: date) -> dict[str, Made]:
         inside = [each for each, day in self.touchpoints if start <= day < end]
         purchases = [each.amount or Decimal(0) for each in inside if each.kind == "purchase"]
         refunds = [each.amount or Decimal(0) for each in inside if each.kind == "refund"]
@@ -116,3 +152,59 @@ class History:
 
     def alive(self, days: Iterable[date], at: date) -> bool:
         return any(at - self.churn_after_days * DAY <= day < at for day in days)
+
+
+class Surveys:
+    """What was asked, answered and followed up on which local day."""
+
+    def __init__(self, world: World) -> None:
+        def day(instant: datetime) -> date:
+            return instant.astimezone(world.zone).date()
+
+        self.scores = [
+            (each.score_type, each.score, day(each.answered_at) if each.answered_at else each.answered_on)
+            for each in world.responses
+            if each.state == "completed" and not each.is_test and each.score is not None
+        ]
+        self.invited = [
+            (each.answered and each.settled, day(each.created_at))
+            for each in world.invitations
+            if each.delivery == "sent" and not each.is_test and each.contact_id
+        ]
+        born = [each for each in world.followups if each.origin_kind == "survey_response"]
+        self.opened = [
+            (each.state == "done", day(each.opened_at)) for each in born if each.state != "cancelled"
+        ]
+        self.contacted = [
+            ((each.contacted_at - each.opened_at) / timedelta(seconds=1), day(each.contacted_at))
+            for each in born
+            if each.contacted_at
+        ]
+        dated = (self.scores, self.invited, self.opened, self.contacted)
+        self.days: list[date] = [entry[-1] for entries in dated for entry in entries]
+
+    def figures(self, start: date, end: date) -> dict[str, Made]:
+        nps, csat, ces = (self.given(score_type, start, end) for score_type in ("nps", "csat", "ces"))
+        promoters, detractors = sum(score in (9, 10) for score in nps), sum(score <= 6 for score in nps)
+        invited = [answered for answered, day in self.invited if start <= day < end]
+        opened = [done for done, day in self.opened if start <= day < end]
+        contacted = [seconds for seconds, day in self.contacted if start <= day < end]
+        return {
+            "net_promoter_score": (promoters - detractors, len(nps), len(nps)),
+            "customer_satisfaction": (sum(score in (4, 5) for score in csat), len(csat), len(csat)),
+            "customer_effort": (sum(score in (5, 6, 7) for score in ces), len(ces), len(ces)),
+            "survey_response_rate": (sum(invited), len(invited), len(invited)),
+            "loop_closed_rate": (sum(opened), len(opened), len(opened)),
+            "time_to_contact_minutes": (Decimal(sum(contacted)) / 60, len(contacted), len(contacted)),
+        }
+
+    def decided(self, start: date, end: date) -> int:
+        """Promoters and detractors."""
+        return sum(score not in (7, 8) for score in self.given("nps", start, end))
+
+    def given(self, score_type: str, start: date, end: date) -> list[int]:
+        return [
+            score
+            for kind, score, day in self.scores
+            if kind == score_type and score is not None and start <= day < end
+        ]

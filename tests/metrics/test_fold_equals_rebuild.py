@@ -95,7 +95,7 @@ async def test_a_year_of_business_agrees_and_is_not_empty(resources: Resources, 
     await world.catch_up()
     await assert_all_agree(world)
     snapshots = await world.snapshots()
-    assert len(snapshots) > 9 * 300
+    assert len(snapshots) > 15 * 300
     assert sum(row[1] for key, row in snapshots.items() if key[:2] == ("touchpoint_count", "day")) == 120
     assert any(0 < row[1] < row[2] for key, row in snapshots.items() if key[0] == "churn_rate" and row[2])
 

@@ -16,8 +16,10 @@ from tests.stand_ins import MovableClock
 
 NOON = datetime(2025, 11, 20, 12, tzinfo=UTC)
 KEYS = [
-    "active_customers", "average_order_value", "churn_rate", "net_revenue", "new_contacts", "new_customers",
-    "repeat_purchase_rate", "retention_rate", "touchpoint_count",
+    "active_customers", "average_order_value", "churn_rate", "customer_effort", "customer_satisfaction",
+    "loop_closed_rate", "net_promoter_score", "net_revenue", "new_contacts", "new_customers",
+    "repeat_purchase_rate", "retention_rate", "survey_response_rate", "time_to_contact_minutes",
+    "touchpoint_count",
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """A workspace whose rows go straight into the tables, and whose events go straight to the handler."""
 
+import inspect
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from app.kit.outbox import Event
 from app.kit.resources import Resources
 from app.metrics.handlers import mark
 from app.metrics.jobs import fold
+from app.metrics.repository.day_facts import DAY_FACTS
 from app.metrics.service.marking import FOLD_JOB, MarkService
 from tests.metrics import naive
 
@@ -34,10 +36,12 @@ CHANGE = """
 """
 ONE_TOUCHPOINT = "SELECT * FROM touchpoints WHERE workspace_id = $1 AND id = $2"
 FACTS = {
-    "metric_days": "touchpoints > 0 OR new_contacts > 0",
+    "metric_days": f"greatest({', '.join(DAY_FACTS)}) > 0",
     "metric_customer_days": "true",
     "metric_customer_periods": "active <> 0 OR alive_change <> 0 OR kept_change <> 0",
 }
+
+Raw = TypeVar("Raw")
 
 
 @dataclass
@@ -50,24 +54,24 @@ class MetricWorld:
 
     async def contact(self, acquired_at: datetime) -> UUID:
         contact_id = new_id()
-        await self._execute(CONTACT, contact_id, acquired_at)
-        self._happened("contact.created", contact=_contact(contact_id, acquired_at))
+        await self.execute(CONTACT, contact_id, acquired_at)
+        self.happened("contact.created", contact=_contact(contact_id, acquired_at))
         return contact_id
 
     async def move_contact(self, contact_id: UUID, acquired_at: datetime) -> None:
-        await self._execute(
+        await self.execute(
             "UPDATE contacts SET acquired_at = $3 WHERE workspace_id = $1 AND id = $2",
             contact_id,
             acquired_at,
         )
-        self._happened("contact.updated", contact=_contact(contact_id, acquired_at))
+        self.happened("contact.updated", contact=_contact(contact_id, acquired_at))
 
     async def touchpoint(
         self, contact_id: UUID, kind: str, occurred_at: datetime, amount: Decimal | None = None
     ) -> UUID:
         touchpoint_id = new_id()
-        await self._execute(TOUCHPOINT, touchpoint_id, contact_id, kind, occurred_at, _amount(kind, amount))
-        self._happened("touchpoint.recorded", touchpoint={"occurred_at": occurred_at.isoformat()})
+        await self.execute(TOUCHPOINT, touchpoint_id, contact_id, kind, occurred_at, _amount(kind, amount))
+        self.happened("touchpoint.recorded", touchpoint={"occurred_at": occurred_at.isoformat()})
         return touchpoint_id
 
     async def change_touchpoint(
@@ -80,27 +84,27 @@ class MetricWorld:
         *,
         deleted: bool = False,
     ) -> None:
-        before = await self._row(ONE_TOUCHPOINT, touchpoint_id)
+        before = await self.row(ONE_TOUCHPOINT, touchpoint_id)
         deleted_at = occurred_at if deleted else None
-        await self._execute(
+        await self.execute(
             CHANGE, touchpoint_id, contact_id, kind, occurred_at, _amount(kind, amount), deleted_at
         )
-        self._happened(
+        self.happened(
             "touchpoint.deleted" if deleted else "touchpoint.updated",
             touchpoint={"occurred_at": occurred_at.isoformat()},
             previous={"occurred_at": before["occurred_at"].isoformat()},
         )
 
     async def delete_touchpoint(self, touchpoint_id: UUID) -> None:
-        row = await self._row(ONE_TOUCHPOINT, touchpoint_id)
+        row = await self.row(ONE_TOUCHPOINT, touchpoint_id)
         await self.change_touchpoint(
             touchpoint_id, row["contact_id"], row["kind"], row["occurred_at"], row["amount"], deleted=True
         )
 
     async def change_settings(self, **settings: Any) -> None:
         for name, value in settings.items():
-            await self._execute(f"UPDATE workspaces SET {name} = $2 WHERE id = $1", value)
-        self._happened("workspace.settings_changed", workspace={})
+            await self.execute(f"UPDATE workspaces SET {name} = $2 WHERE id = $1", value)
+        self.happened("workspace.settings_changed", workspace={})
 
     async def relay(self) -> None:
         """Hands over what is pending."""
@@ -121,13 +125,14 @@ class MetricWorld:
         await self.fold()
 
     async def snapshots(self) -> dict[tuple[str, str, Any], naive.Figures]:
-        rows = await self._rows("SELECT * FROM metric_snapshots WHERE workspace_id = $1")
+        rows = await self.rows("SELECT * FROM metric_snapshots WHERE workspace_id = $1")
         return {
             (row["metric_key"], row["grain"], row["period_start"]): (
                 row["period_end"],
                 row["numerator"],
                 row["denominator"],
                 row["n"],
+                row["squares"],
             )
             for row in rows
         }
@@ -137,21 +142,27 @@ class MetricWorld:
         return {
             table: {
                 tuple(row.values())
-                for row in await self._rows(f"SELECT * FROM {table} WHERE workspace_id = $1 AND ({telling})")
+                for row in await self.rows(f"SELECT * FROM {table} WHERE workspace_id = $1 AND ({telling})")
             }
             for table, telling in FACTS.items()
         }
 
     async def naive(self) -> dict[tuple[str, str, Any], naive.Figures]:
-        touchpoints = await self._rows("SELECT * FROM touchpoints WHERE workspace_id = $1")
-        contacts = await self._rows("SELECT acquired_at FROM contacts WHERE workspace_id = $1")
-        workspace = await self._row("SELECT * FROM workspaces WHERE id = $1")
+        touchpoints = await self.rows("SELECT * FROM touchpoints WHERE workspace_id = $1")
+        responses = await self.rows("SELECT * FROM survey_responses WHERE workspace_id = $1")
+        invitations = await self.rows("SELECT * FROM survey_invitations WHERE workspace_id = $1")
+        followups = await self.rows("SELECT * FROM followups WHERE workspace_id = $1")
+        contacts = await self.rows("SELECT acquired_at FROM contacts WHERE workspace_id = $1")
+        workspace = await self.row("SELECT * FROM workspaces WHERE id = $1")
         zone = ZoneInfo(workspace["timezone"])
         now = self.resources.database.clock.now()
         return naive.snapshots(
             naive.World(
-                [_raw(row) for row in touchpoints],
+                [_raw_touchpoint(row) for row in touchpoints],
                 [row["acquired_at"] for row in contacts],
+                [_raw(naive.RawResponse, row) for row in responses],
+                [_raw(naive.RawInvitation, row) for row in invitations],
+                [_raw(naive.RawFollowup, row) for row in followups],
                 zone,
                 workspace["churn_after_days"],
                 now.astimezone(zone).date(),
@@ -161,26 +172,26 @@ class MetricWorld:
     async def events(self) -> list[dict[str, Any]]:
         return [
             dict(row)
-            for row in await self._rows(
+            for row in await self.rows(
                 "SELECT data->>'metric_key' AS key, (data->>'changed')::int AS changed, data::text AS data "
                 "FROM events WHERE workspace_id = $1 AND type = 'metric.snapshot_refreshed' ORDER BY id"
             )
         ]
 
-    def _happened(self, event_type: str, **data: Any) -> None:
+    def happened(self, event_type: str, **data: Any) -> None:
         now = self.resources.database.clock.now()
         self.pending.append(Event(new_id(), event_type, 1, now, None, data, 0))
 
-    async def _execute(self, sql: str, *arguments: Any) -> None:
+    async def execute(self, sql: str, *arguments: Any) -> None:
         async with self.resources.database.unit(self.workspace_id) as unit:
             await unit.connection.execute(sql, self.workspace_id, *arguments)
 
-    async def _rows(self, sql: str, *arguments: Any) -> list[Any]:
+    async def rows(self, sql: str, *arguments: Any) -> list[Any]:
         async with self.resources.database.unit(self.workspace_id) as unit:
             return list(await unit.connection.fetch(sql, self.workspace_id, *arguments))
 
-    async def _row(self, sql: str, *arguments: Any) -> Any:
-        return (await self._rows(sql, *arguments))[0]
+    async def row(self, sql: str, *arguments: Any) -> Any:
+        return (await self.rows(sql, *arguments))[0]
 
 
 def _contact(contact_id: UUID, acquired_at: datetime) -> dict[str, str]:
@@ -192,7 +203,11 @@ def _amount(kind: str, amount: Decimal | None) -> Decimal | None:
     return amount or Decimal(1) if kind in ("purchase", "refund") else None
 
 
-def _raw(row: Any) -> naive.RawTouchpoint:
+def _raw(kind: type[Raw], row: Any) -> Raw:
+    return kind(**{name: row[name] for name in inspect.signature(kind).parameters})
+
+
+def _raw_touchpoint(row: Any) -> naive.RawTouchpoint:
     return naive.RawTouchpoint(
         row["contact_id"], row["kind"], row["occurred_at"], row["amount"], row["deleted_at"] is not None
     )

@@ -1,4 +1,4 @@
-"""SQL of the facts: what is counted from the rows, day by day and customer by customer."""
+"""The facts: what is counted from the rows, day by day, and the SQL that does it customer by customer."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,37 +6,10 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.kit.database import Unit
+from app.metrics.repository.day_facts import COUNT_DAYS, EXTENT, FIRST_DAY
 
 LONGEST_SECONDS = 3600
 """How long one statement of a fold may take; the connection's own limit suits requests."""
-
-# The lateral aggregates make one index scan per marked day, however many days the workspace has.
-_COUNT_DAYS = """
-    INSERT INTO metric_days AS known (
-        workspace_id, day, touchpoints, purchases, purchase_value, refunds, refund_value, new_contacts
-    )
-    SELECT $1, marked.day, t.touchpoints, t.purchases, t.purchase_value, t.refunds, t.refund_value,
-        c.new_contacts
-    FROM unnest($2::date[], $3::timestamptz[], $4::timestamptz[]) AS marked (day, begins, ends)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS touchpoints,
-            count(*) FILTER (WHERE kind = 'purchase') AS purchases,
-            coalesce(sum(amount) FILTER (WHERE kind = 'purchase'), 0) AS purchase_value,
-            count(*) FILTER (WHERE kind = 'refund') AS refunds,
-            coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refund_value
-        FROM touchpoints
-        WHERE workspace_id = $1 AND occurred_at >= marked.begins AND occurred_at < marked.ends
-            AND deleted_at IS NULL
-    ) AS t
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS new_contacts FROM contacts
-        WHERE workspace_id = $1 AND acquired_at >= marked.begins AND acquired_at < marked.ends
-    ) AS c
-    ON CONFLICT (workspace_id, day) DO UPDATE SET
-        touchpoints = excluded.touchpoints, purchases = excluded.purchases,
-        purchase_value = excluded.purchase_value, refunds = excluded.refunds,
-        refund_value = excluded.refund_value, new_contacts = excluded.new_contacts
-"""
 
 _BOUGHT = """
     SELECT DISTINCT t.contact_id, marked.day
@@ -137,19 +110,6 @@ _COUNT_CUSTOMERS = """
 _COUNT_SOME = _COUNT_CUSTOMERS % {"grains": GRAINS, "who": "AND contact_id = ANY($4::uuid[])"}
 _COUNT_ALL = _COUNT_CUSTOMERS % {"grains": GRAINS, "who": ""}
 
-_EXTENT = """
-    SELECT min(first) AS first, max(last) AS last FROM (
-        SELECT min(occurred_at) AS first, max(occurred_at) AS last
-        FROM touchpoints WHERE workspace_id = $1 AND deleted_at IS NULL
-        UNION ALL
-        SELECT min(acquired_at), max(acquired_at) FROM contacts WHERE workspace_id = $1
-    ) AS each
-"""
-
-_FIRST_DAY = """
-    SELECT min(day) FROM metric_days WHERE workspace_id = $1 AND (touchpoints > 0 OR new_contacts > 0)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Days:
@@ -158,6 +118,19 @@ class Days:
     days: Sequence[date]
     begins: Sequence[datetime]
     ends: Sequence[datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """From when to when anything may have happened, in instants, and in local days where no instant is known.
+
+    Wide enough for every fact; each pair is None where there is nothing of its kind.
+    """
+
+    first: datetime | None
+    last: datetime | None
+    first_day: date | None
+    last_day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +155,9 @@ class FactRepository:
         )
 
     async def count_days(self, days: Days) -> None:
-        """Counts touchpoints, purchases, refunds and new contacts of these days afresh."""
+        """Counts the additive facts of these days afresh."""
         await self._connection.execute(
-            _COUNT_DAYS, self._workspace_id, days.days, days.begins, days.ends, timeout=LONGEST_SECONDS
+            COUNT_DAYS, self._workspace_id, days.days, days.begins, days.ends, timeout=LONGEST_SECONDS
         )
 
     async def moved_purchase_days(self, days: Days) -> tuple[PurchaseDays, PurchaseDays]:
@@ -232,12 +205,13 @@ class FactRepository:
                 f"DELETE FROM {table} WHERE workspace_id = $1", self._workspace_id, timeout=LONGEST_SECONDS
             )
 
-    async def extent(self) -> tuple[datetime, datetime] | None:
-        """The first and the last instant at which anything happened; None if nothing did."""
-        row = await self._connection.fetchrow(_EXTENT, self._workspace_id, timeout=LONGEST_SECONDS)
-        return None if row is None or row["first"] is None else (row["first"], row["last"])
+    async def extent(self) -> Extent:
+        """From when to when there is anything to count."""
+        row = await self._connection.fetchrow(EXTENT, self._workspace_id, timeout=LONGEST_SECONDS)
+        assert row is not None
+        return Extent(**row)
 
     async def first_day(self) -> date | None:
         """The first day with anything on it."""
-        day: date | None = await self._connection.fetchval(_FIRST_DAY, self._workspace_id)
+        day: date | None = await self._connection.fetchval(FIRST_DAY, self._workspace_id)
         return day

@@ -1,6 +1,6 @@
 """SQL of the fold: its lock, its marks, and the snapshots it makes from the facts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, select, tuple_, update
 
 from app.kit.database import Unit
 from app.metrics.models import MetricMarkRow, MetricSnapshotRow, MetricStateRow
+from app.metrics.repository.day_facts import DAY_FACTS
 from app.metrics.repository.facts import GRAINS, LONGEST_SECONDS
 from app.workspaces.models import WorkspaceRow
 
@@ -26,9 +27,7 @@ _MAKE_SNAPSHOTS = f"""
     ),
     days AS (
         SELECT grain, date_trunc(grain, day::timestamp)::date AS begins,
-            sum(touchpoints) AS touchpoints, sum(new_contacts) AS new_contacts,
-            sum(purchases) AS purchases, sum(purchase_value) AS purchase_value,
-            sum(refunds) AS refunds, sum(refund_value) AS refund_value
+            {", ".join(f"sum({name}) AS {name}" for name in DAY_FACTS)}
         FROM metric_days CROSS JOIN grains
         WHERE workspace_id = $1 AND day >= (SELECT min(begins) FROM periods)
             AND day < (SELECT max(ends) FROM periods)
@@ -51,46 +50,55 @@ _MAKE_SNAPSHOTS = f"""
     ),
     counted AS (
         SELECT periods.grain, periods.begins, ends, customers.active, new, all_so_far, repeating, alive, kept,
-            coalesce(touchpoints, 0) AS touchpoints, coalesce(new_contacts, 0) AS new_contacts,
-            coalesce(purchases, 0) AS purchases, coalesce(purchase_value, 0) AS purchase_value,
-            coalesce(refunds, 0) AS refunds, coalesce(refund_value, 0) AS refund_value
+            {", ".join(f"coalesce({name}, 0) AS {name}" for name in DAY_FACTS)}
         FROM periods JOIN customers USING (grain, begins) LEFT JOIN days USING (grain, begins)
     ),
     figures AS (
-        SELECT metric_key, grain, begins, ends, numerator::numeric, denominator::numeric, n::bigint
+        SELECT metric_key, grain, begins, ends, numerator::numeric, denominator::numeric, squares::bigint,
+            n::bigint, version
         FROM counted CROSS JOIN LATERAL (VALUES
-            ('active_customers', active, NULL, active),
-            ('average_order_value', purchase_value, purchases, purchases),
-            ('churn_rate', alive - kept, alive, alive),
-            ('net_revenue', purchase_value - refund_value, NULL, purchases + refunds),
-            ('new_contacts', new_contacts, NULL, new_contacts),
-            ('new_customers', new, NULL, new),
-            ('repeat_purchase_rate', repeating, all_so_far, all_so_far),
-            ('retention_rate', kept, alive, alive),
-            ('touchpoint_count', touchpoints, NULL, touchpoints)
-        ) AS made (metric_key, numerator, denominator, n)
+            ('active_customers', active, NULL, NULL, active),
+            ('average_order_value', purchase_value, purchases, NULL, purchases),
+            ('churn_rate', alive - kept, alive, NULL, alive),
+            ('customer_effort', found_easy, ces_answers, NULL, ces_answers),
+            ('customer_satisfaction', satisfied, csat_answers, NULL, csat_answers),
+            ('loop_closed_rate', loops_closed, loops_opened, NULL, loops_opened),
+            ('net_promoter_score', promoters - detractors, promoters + passives + detractors,
+                promoters + detractors, promoters + passives + detractors),
+            ('net_revenue', purchase_value - refund_value, NULL, NULL, purchases + refunds),
+            ('new_contacts', new_contacts, NULL, NULL, new_contacts),
+            ('new_customers', new, NULL, NULL, new),
+            ('repeat_purchase_rate', repeating, all_so_far, NULL, all_so_far),
+            ('retention_rate', kept, alive, NULL, alive),
+            ('survey_response_rate', invitations_answered, invitations, NULL, invitations),
+            ('time_to_contact_minutes', contact_seconds / 60, loops_contacted, NULL, loops_contacted),
+            ('touchpoint_count', touchpoints, NULL, NULL, touchpoints)
+        ) AS made (metric_key, numerator, denominator, squares, n)
+        JOIN unnest($4::text[], $5::int[]) AS definitions (metric_key, version) USING (metric_key)
     ),
     written AS (
         INSERT INTO metric_snapshots AS known (
-            workspace_id, metric_key, grain, period_start, period_end, numerator, denominator, n,
-            definition_version, computed_at
+            workspace_id, metric_key, grain, period_start, period_end, numerator, denominator,
+            squares, n, definition_version, computed_at
         )
-        SELECT $1, f.metric_key, f.grain, f.begins, f.ends, f.numerator, f.denominator, f.n, $4, $5
+        SELECT $1, f.metric_key, f.grain, f.begins, f.ends, f.numerator, f.denominator, f.squares, f.n,
+            f.version, $6
         FROM figures AS f LEFT JOIN metric_snapshots AS old
             ON old.workspace_id = $1 AND old.metric_key = f.metric_key AND old.grain = f.grain
             AND old.period_start = f.begins
-        WHERE (f.numerator, f.denominator, f.n, $4)
-            IS DISTINCT FROM (old.numerator, old.denominator, old.n, old.definition_version)
+        WHERE (f.numerator, f.denominator, f.squares, f.n, f.version)
+            IS DISTINCT FROM (old.numerator, old.denominator, old.squares, old.n, old.definition_version)
         ON CONFLICT (workspace_id, metric_key, grain, period_start) DO UPDATE SET
-            numerator = excluded.numerator, denominator = excluded.denominator, n = excluded.n,
-            definition_version = excluded.definition_version, computed_at = excluded.computed_at
+            numerator = excluded.numerator, denominator = excluded.denominator,
+            squares = excluded.squares, n = excluded.n, definition_version = excluded.definition_version,
+            computed_at = excluded.computed_at
         RETURNING *
     )
     SELECT * FROM (
         SELECT *, count(*) OVER (PARTITION BY metric_key) AS changed,
             row_number() OVER (PARTITION BY metric_key ORDER BY period_start DESC, period_end DESC) AS place
         FROM written
-    ) AS ranked WHERE place <= $6 ORDER BY metric_key, place
+    ) AS ranked WHERE place <= $7 ORDER BY metric_key, place
 """
 
 
@@ -143,19 +151,20 @@ class FoldRepository:
         return bool((await self._session.execute(statement)).scalar_one())
 
     async def make_snapshots(
-        self, since: date, today: date, version: int
+        self, since: date, today: date, versions: Mapping[str, int]
     ) -> Sequence[tuple[MetricSnapshotRow, int]]:
         """Brings all periods from the one of `since` to the one of `today` up to date.
 
-        Returns those that are new or have moved, at most 100 of each metric, newest first, each with how many
-        of its metric there are.
+        `versions` has the version of each metric's definition, by key. Returns those that are new or have
+        moved, at most 100 of each metric, newest first, each with how many of its metric there are.
         """
         rows = await self._unit.connection.fetch(
             _MAKE_SNAPSHOTS,
             self._workspace_id,
             since,
             today,
-            version,
+            list(versions),
+            list(versions.values()),
             self._unit.now,
             MOST_LISTED,
             timeout=LONGEST_SECONDS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from app.kit.intervals import wilson
+from app.kit.intervals import Interval, Signs, adjusted_wald, wilson
 from app.metrics.models import MetricSnapshotRow
 from app.metrics.schemas import Snapshot
 from app.metrics.service.catalogue import Definition
@@ -45,15 +45,24 @@ def value_of(definition: Definition, numerator: Decimal, denominator: Decimal | 
     """The metric's value, None for a quotient of nothing. 28 significant digits, never rounded here."""
     if definition.empty is None:
         return numerator
-    return numerator / denominator if denominator else None
+    return definition.scale * numerator / denominator if denominator else None
+
+
+def interval_of(definition: Definition, row: MetricSnapshotRow) -> Interval | None:
+    """The 95 % interval of a share, or of a mean of marks -1, 0 and +1; None for all else and for nothing."""
+    if not row.denominator or not definition.has_interval:
+        return None
+    if row.squares is None:
+        low, high = wilson(row.numerator, row.denominator)
+    else:
+        low, high = adjusted_wald(Signs(row.n, int(row.numerator), row.squares))
+    return definition.scale * low, definition.scale * high
 
 
 def snapshot_of(row: MetricSnapshotRow, definition: Definition, standing: Standing) -> Snapshot:
     """The snapshot as callers and subscribers see it."""
     value = value_of(definition, row.numerator, row.denominator)
-    low, high = None, None
-    if definition.is_rate and row.denominator:
-        low, high = wilson(row.numerator, row.denominator)
+    low, high = interval_of(definition, row) or (None, None)
     return Snapshot(
         metric_key=definition.key,
         grain=row.grain,

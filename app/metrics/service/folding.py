@@ -14,7 +14,7 @@ from app.kit.outbox import emit
 from app.kit.periods import day_bounds, day_start, local_day, period_of
 from app.metrics.events import SNAPSHOT_REFRESHED
 from app.metrics.models import MetricSnapshotRow, MetricStateRow
-from app.metrics.repository.facts import Days, FactRepository
+from app.metrics.repository.facts import Days, Extent, FactRepository
 from app.metrics.repository.folding import FoldRepository, FoldSettings
 from app.metrics.schemas import MetricSnapshotsRefreshed
 from app.metrics.service.catalogue import BUILT_IN, DEFINITIONS, GRAINS
@@ -22,6 +22,7 @@ from app.metrics.service.figures import Standing, snapshot_of
 
 DAYS_AT_ONCE = 64
 COUNTED, SUMMED = Decimal("0.7"), Decimal("0.9")
+_VERSIONS = {key: definition.version for key, definition in BUILT_IN.items()}
 
 Report = Callable[[Decimal], Awaitable[None]]
 
@@ -76,11 +77,7 @@ class FoldService:
 
     async def _rebuild(self, settings: FoldSettings, report: Report) -> None:
         await self.facts.wipe()
-        extent = await self.facts.extent()
-        if extent is None:
-            return
-        first, last = (local_day(instant, settings.zone) for instant in extent)
-        every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        every = _days_of(await self.facts.extent(), settings)
         done = 0
         for days in _chunks(every, settings):
             await report(COUNTED * done / len(every))
@@ -102,7 +99,7 @@ class FoldService:
         changed = 0
         if first_day is not None:
             since = first_day if rebuild else _since(state, first_day, marked)
-            rows = await self.repository.make_snapshots(since, today, DEFINITIONS)
+            rows = await self.repository.make_snapshots(since, today, _VERSIONS)
             running = None if rebuild else [(grain, period_of(today, grain).start) for grain in GRAINS]
             await self.repository.confirm_snapshots(BUILT_IN, running)
             changed = self._emit(rows, Standing(today, today, settings.churn_after_days))
@@ -119,6 +116,16 @@ class FoldService:
             emit(self.unit, SNAPSHOT_REFRESHED, data)
             total += changed
         return total
+
+
+def _days_of(extent: Extent, settings: FoldSettings) -> list[date]:
+    """Every day on which there may be something to count, and those between."""
+    instants = [instant for instant in (extent.first, extent.last) if instant is not None]
+    known = [day for day in (extent.first_day, extent.last_day) if day is not None]
+    days = [*known, *(local_day(instant, settings.zone) for instant in instants)]
+    if not days:
+        return []
+    return [min(days) + timedelta(days=number) for number in range((max(days) - min(days)).days + 1)]
 
 
 async def _ignore(_: Decimal) -> None:

@@ -1,7 +1,7 @@
 """Marking: noting which days may have changed, and asking for a fold."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from app.kit.database import Unit
@@ -21,10 +21,13 @@ class MarkService:
         self.unit = unit
         self.repository = MarkRepository(unit)
 
-    async def mark(self, instants: Collection[datetime]) -> None:
-        """Marks the local days of these instants: rows that lie on them were added, changed or removed."""
+    async def mark(self, instants: Collection[datetime], days: Collection[date] = ()) -> None:
+        """Marks the local days of these instants: rows that lie on them were added, changed or removed.
+
+        `days` are those of rows that know their local day and no instant.
+        """
         zone = await self.repository.zone()
-        await self.repository.mark({local_day(instant, zone) for instant in instants})
+        await self.repository.mark({*days, *(local_day(instant, zone) for instant in instants)})
         await self.ask_for_fold()
 
     async def moved_acquisitions(self, acquired: Mapping[UUID, Sequence[datetime]]) -> set[datetime]:

@@ -17,12 +17,17 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
+from app.contacts.models import Channel
+from app.contacts.service.consents import ConsentService
+from app.contacts.service.matching import ContactMatcher
+from app.contacts.service.suppressions import SuppressionService
 from app.kit import database
 from app.kit.database import Base, Unit
+from app.kit.filters import parse_filter
 from app.kit.resources import Resources
 from app.kit.tenancy import SEARCH_ROLE
 from app.subscriptions import SWEEPS
-from tests.contract.factories import World, a_world
+from tests.contract.factories import World, a_world, make_consent
 from tests.contract.rows import as_owner
 
 pytestmark = pytest.mark.slow
@@ -31,7 +36,10 @@ Statement = tuple[str, tuple[Any, ...]]
 
 CONTACTS, NEIGHBOURS = 50_000, 10_000
 MOST_ROWS_READ = 2_000
-BIG = {"contacts", "contact_identities", "touchpoints", "events", "idempotency_keys", "webhook_deliveries"}
+BIG = {
+    "contacts", "contact_identities", "consents", "suppressions", "touchpoints", "events", "idempotency_keys",
+    "webhook_deliveries",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,10 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "search by tag": ("POST", "/v1/contacts/search", found_by("tags", "contains", "tag-77")),
     "search by attribute": ("POST", "/v1/contacts/search", found_by("attributes.plan", "eq", "plan-77")),
     "search by time": ("POST", "/v1/contacts/search", found_by("created_at", "within_last", "30d")),
+    "consents of a contact": ("GET", "/v1/contacts/{contact.id}/consents?purpose=surveys", None),
+    "what a contact allows": ("GET", "/v1/contacts/{contact.id}/consents/current", None),
+    "suppressions": ("GET", "/v1/suppressions", None),
+    "a suppressed address": ("GET", "/v1/suppressions?email=p77@example.com", None),
     "a touchpoint": ("GET", "/v1/touchpoints/{touchpoint.id}", None),
     "touchpoints": ("GET", "/v1/touchpoints", None),
     "touchpoints of a contact": ("GET", "/v1/touchpoints?contact_id={touchpoint.contact_id}", None),
@@ -94,6 +106,8 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
         "source": "shop", "external_id": "order-{contact.id}",
     }),
 }  # fmt: skip
+
+OF_NOBODY = parse_filter({"field": "company", "op": "eq", "value": "nobody"})
 
 LISTS = {
     "/v1/contacts": ("contact", "created_at"),
@@ -124,6 +138,27 @@ async def test_a_request_reads_what_it_needs(
 
     assert answer.is_success, answer.text
     assert answer.json().get("items") != []
+    assert await wasteful(crowd, sent) == []
+
+
+@pytest.mark.parametrize("channel", [None, "email", "sms"])
+async def test_who_may_be_asked_is_looked_up_by_key(
+    channel: Channel | None, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = crowd.world
+    async with world.resources.database.unit(world.tenant.workspace_id, read_only=True) as unit:
+        ids = await ContactMatcher(unit).matching(None, limit=200)
+
+    with statements(crowd, monkeypatch) as sent:
+        async with world.resources.database.unit(world.tenant.workspace_id, read_only=True) as unit:
+            await ContactMatcher(unit).matching(None, after=ids[0], limit=200)
+            await ContactMatcher(unit).matching(OF_NOBODY, among=ids, limit=200)
+            await ContactMatcher(unit).states(ids)
+            assert await ConsentService(unit).granted(ids, "surveys", channel) == set(ids)
+            await ConsentService(unit).latest_of(ids[0], (unit.now, ids[0]), 10)
+            await SuppressionService(unit).suppressed(ids, channel)
+
+    assert len(sent) > 6
     assert await wasteful(crowd, sent) == []
 
 
@@ -180,8 +215,9 @@ async def test_the_measure_sees_a_scan(crowd: Crowd, monkeypatch: pytest.MonkeyP
 
 async def multiply(world: World, many: int) -> None:
     """Copies of one real row of each kind."""
-    for name in ("contact_id", "touchpoint_id", "definition_id", "delivery_id"):
+    for name in ("contact_id", "touchpoint_id", "definition_id", "delivery_id", "suppression_id"):
         await world.id(name)
+    await make_consent(world)
     await world.post("/v1/attribute-definitions", {"key": "plan", "type": "text"})
     async with as_owner(world) as owner:
         for statement in COPIES:
@@ -225,6 +261,19 @@ COPIES = [
         (SELECT id, row_number() OVER (ORDER BY id) AS number FROM contacts
          WHERE workspace_id = $1 AND $2::int > 0) AS i
     """),
+    copies("consents", {
+        "id": "gen_random_uuid()",
+        "contact_id": "i.id",
+        "at": "one.at - i.times * interval '1 minute'",
+    }, """
+        (SELECT id, times FROM contacts, generate_series(1, 3) AS times
+         WHERE workspace_id = $1 AND $2::int > 0) AS i
+    """),
+    copies("suppressions", {
+        "id": "gen_random_uuid()",
+        "value": "'p' || i || '@example.com'",
+        "created_at": "one.created_at - i * interval '1 minute'",
+    }),
     copies("events", {"id": "gen_random_uuid()", "sequence": "1000 + i"}),
     """
         INSERT INTO event_streams (workspace_id, last_sequence) VALUES ($1, 1000 + $2)

@@ -20,7 +20,6 @@ from app.surveys.schemas.questions import (
 )
 from app.touchpoints.schemas import Kind
 
-
 LinkUrl = Annotated[
     str,
     StringConstraints(max_length=2000, pattern=r"^https?://[!-z|~]*\{token\}[!-z|~]*$"),

@@ -124,6 +124,18 @@ class TouchpointService:
     async def list(self, page: PageRequest, listing: TouchpointListing) -> TouchpointPage:
         return await self._page(page, listing.as_filter(), include_archived=listing.include_archived)
 
+    async def latest_of(
+        self, contact_id: UUID, position: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[Touchpoint]:
+        """A contact's touchpoints strictly before the position (`occurred_at`, id), latest first."""
+        wanted = FilterPredicate(field="contact_id", op="eq", value=str(contact_id))
+        where = [filter_fields(wanted).to_sql(wanted, now=self.unit.now)]
+        if position is not None:
+            where.append(LATEST_FIRST.after(*position))
+        records = await self.repository.page(PageRequest(LATEST_FIRST, limit), where=where)
+        currency = await self.workspace.currency()
+        return [Touchpoint.of(record, currency) for record in records[:limit]]
+
     async def search(self, search: TouchpointSearch) -> TouchpointPage:
         query = search.filter.model_dump(mode="json") if search.filter else None
         page = PageRequest(

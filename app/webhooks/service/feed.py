@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from pydantic.json_schema import models_json_schema
 
 from app.kit.database import Database, Unit
 from app.kit.database_problems import DATABASE_ERRORS
@@ -116,11 +117,11 @@ def describe(event_types: Sequence[EventType]) -> EventTypePage:
 def body_schema(event_type: EventType) -> dict[str, Any]:
     """The JSON Schema of what is posted for an event, complete in itself."""
     name = event_type.data.__name__
-    data = event_type.data.model_json_schema(mode="serialization")
-    definitions = data.pop("$defs", {}) | {name: data}
+    # Not `model_json_schema`, which loses its way in a shape that holds itself, such as a filter.
+    _, made = models_json_schema([(event_type.data, "serialization")])
     schema = envelope_schema(event_type)
     schema["properties"]["data"] = {"$ref": f"#/$defs/{name}"}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": definitions}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": made["$defs"]}
 
 
 def _position(start: Start, last: int) -> int:

@@ -8,6 +8,8 @@ from app.intake.router import router as intake
 from app.kit.long_jobs import router as jobs
 from app.metrics.router import router as metrics
 from app.profile.router import router as profile
+from app.surveys.router.frequency import router as frequency_rules
+from app.surveys.router.invitations import router as survey_invitations
 from app.surveys.router.surveys import router as surveys
 from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
@@ -19,6 +21,8 @@ ROUTERS = (
     touchpoints,
     followups,
     surveys,
+    survey_invitations,
+    frequency_rules,
     profile,
     metrics,
     goals,

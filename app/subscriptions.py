@@ -19,6 +19,7 @@ from app.metrics import handlers as metric_handlers
 from app.metrics import jobs as metric_jobs
 from app.metrics.service.marking import FOLD_JOB
 from app.surveys import events as surveys
+from app.surveys import handlers as survey_handlers
 from app.surveys import jobs as survey_jobs
 from app.touchpoints import events as touchpoints
 from app.webhooks import events as webhooks
@@ -39,6 +40,7 @@ EVENT_TYPES: tuple[EventType, ...] = (
 
 CONSUMERS: tuple[Consumer, ...] = (
     followup_handlers.OUTREACH,
+    survey_handlers.TRIGGERS,
     metric_handlers.MARKS,
     goal_handlers.PROGRESS,
     webhook_handlers.FAN_OUT,

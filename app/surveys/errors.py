@@ -24,6 +24,13 @@ class SurveyOver(Conflict):
     title = "The survey's time is over"
 
 
+class TooManyFrequencyRules(Conflict):
+    """A workspace has only so many rules on how often contacts are asked."""
+
+    slug = "too-many-frequency-rules"
+    title = "There are too many contact frequency rules"
+
+
 def unknown_survey() -> NotFound:
     """The refusal of an id that is no survey of this workspace."""
     return NotFound("There is no such survey in this workspace.")

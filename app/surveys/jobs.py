@@ -5,7 +5,12 @@ from typing import Final
 
 from app.kit.jobs import Job, Sweep
 from app.kit.resources import Resources
+from app.surveys.service.links import Links
+from app.surveys.service.planning import PLAN_JOB, Planner
+from app.surveys.service.reminding import REMIND_JOB, ReminderService
 from app.surveys.service.surveys import TURN_JOB, SurveyService
+
+CHUNK: Final = 500
 
 
 async def turn(resources: Resources, job: Job) -> None:
@@ -16,6 +21,30 @@ async def turn(resources: Resources, job: Job) -> None:
             more = await SurveyService(unit).turn()
 
 
-JOBS: Final[dict[str, Callable[[Resources, Job], Awaitable[None]]]] = {TURN_JOB: turn}
+async def ask_planned(resources: Resources, job: Job) -> None:
+    """Decides on the planned invitations that are due, in short transactions."""
+    links, decided = Links.of(resources), CHUNK
+    while decided == CHUNK:
+        async with resources.database.unit(job.workspace_id) as unit:
+            decided = await Planner(unit, links).work_off(CHUNK)
 
-SWEEPS: Final = (Sweep(TURN_JOB, "due_surveys"),)
+
+async def remind(resources: Resources, job: Job) -> None:
+    """Tells of the reminders that are due, in short transactions."""
+    links, seen = Links.of(resources), CHUNK
+    while seen == CHUNK:
+        async with resources.database.unit(job.workspace_id) as unit:
+            seen = await ReminderService(unit, links).remind(CHUNK)
+
+
+JOBS: Final[dict[str, Callable[[Resources, Job], Awaitable[None]]]] = {
+    TURN_JOB: turn,
+    PLAN_JOB: ask_planned,
+    REMIND_JOB: remind,
+}
+
+SWEEPS: Final = (
+    Sweep(TURN_JOB, "due_surveys"),
+    Sweep(PLAN_JOB, "due_planned_invitations"),
+    Sweep(REMIND_JOB, "due_survey_reminders"),
+)

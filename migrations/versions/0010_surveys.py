@@ -241,7 +241,7 @@ def make_planned_invitations() -> None:
     op.create_index(
         f"uq_{table}_touchpoint_id",
         table,
-        ["workspace_id", "survey_id", "touchpoint_id"],
+        ["workspace_id", "touchpoint_id", "survey_id"],
         unique=True,
         postgresql_where=sa.text("touchpoint_id IS NOT NULL"),
     )

@@ -109,8 +109,8 @@ class PlannedInvitationRow(Base):
         Index(
             "uq_planned_invitations_touchpoint_id",
             "workspace_id",
-            "survey_id",
             "touchpoint_id",
+            "survey_id",
             unique=True,
             postgresql_where=text("touchpoint_id IS NOT NULL"),
         ),

@@ -1,0 +1,157 @@
+"""The SQL of asks that wait for their time or their turn."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+
+from app.kit.database import Unit
+from app.kit.ids import new_id
+from app.kit.pages import PageRequest, Sorting, SortKey
+from app.surveys.models.invitations import Origin, PlannedInvitationRow, PlanState
+
+PLANNED_SORTING = Sorting(
+    PlannedInvitationRow.id,
+    {
+        "created_at": SortKey(PlannedInvitationRow.created_at, "instant"),
+        "due_at": SortKey(PlannedInvitationRow.due_at, "instant"),
+    },
+    default="-created_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedListing:
+    """The filters of the list of planned invitations; None where one is not used."""
+
+    state: str | None = None
+    reason: str | None = None
+    contact_id: UUID | None = None
+
+    def conditions(self) -> Iterable[ColumnElement[bool]]:
+        same = (
+            (PlannedInvitationRow.state, self.state),
+            (PlannedInvitationRow.reason, self.reason),
+            (PlannedInvitationRow.contact_id, self.contact_id),
+        )
+        return (column == value for column, value in same if value is not None)
+
+
+class Plan(NamedTuple):
+    """What is the same for many planned invitations."""
+
+    survey_id: UUID
+    origin: Origin
+    channel: str | None = None
+    locale: str | None = None
+    is_test: bool = False
+
+
+class TriggeredAsk(NamedTuple):
+    """An ask that a touchpoint has triggered."""
+
+    survey_id: UUID
+    contact_id: UUID
+    touchpoint_id: UUID
+    channel: str | None
+    due_at: datetime
+
+
+class Fate(NamedTuple):
+    """What became of a planned invitation."""
+
+    id: UUID
+    state: PlanState
+    reason: str | None = None
+    invitation_id: UUID | None = None
+
+
+class PlannedRepository:
+    """The planned invitations of a unit's workspace."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+        self._workspace_id = unit.workspace_id
+
+    async def add_all(self, plan: Plan, contact_ids: Sequence[UUID]) -> None:
+        """Plans to ask these contacts now."""
+        ids = [new_id() for _ in contact_ids]
+        await self._unit.connection.execute(
+            _ADD_ALL, self._workspace_id, self._unit.now, *plan, ids, list(contact_ids)
+        )
+
+    async def add_triggered(self, asks: Sequence[TriggeredAsk]) -> None:
+        """Plans those whose touchpoint has not planned the survey before, of contacts who are still there."""
+        columns = [list(column) for column in zip(*asks, strict=True)]
+        ids = [new_id() for _ in asks]
+        await self._unit.connection.execute(_ADD_TRIGGERED, self._workspace_id, self._unit.now, ids, *columns)
+
+    async def cancel_triggered(self, touchpoint_ids: Sequence[UUID]) -> None:
+        """Cancels what these touchpoints have triggered and is not decided yet."""
+        await self._unit.connection.execute(_CANCEL, self._workspace_id, self._unit.now, list(touchpoint_ids))
+
+    async def due(self, limit: int) -> Sequence[PlannedInvitationRow]:
+        """What is to be decided now, the longest due first, locked; what somebody else holds is left out."""
+        statement = (
+            select(PlannedInvitationRow)
+            .where(
+                PlannedInvitationRow.workspace_id == self._workspace_id,
+                PlannedInvitationRow.state == "planned",
+                PlannedInvitationRow.due_at <= self._unit.now,
+            )
+            .order_by(PlannedInvitationRow.due_at, PlannedInvitationRow.id)
+            .limit(limit)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        return (await self._unit.session.execute(statement)).scalars().all()
+
+    async def settle(self, fates: Sequence[Fate]) -> None:
+        columns = [list(column) for column in zip(*fates, strict=True)]
+        await self._unit.connection.execute(_SETTLE, self._workspace_id, self._unit.now, *columns)
+
+    async def page(
+        self, survey_id: UUID, page: PageRequest, listing: PlannedListing
+    ) -> Sequence[PlannedInvitationRow]:
+        statement = select(PlannedInvitationRow).where(
+            PlannedInvitationRow.workspace_id == self._workspace_id,
+            PlannedInvitationRow.survey_id == survey_id,
+            *listing.conditions(),
+        )
+        return (await self._unit.session.execute(page.apply(statement))).scalars().all()
+
+
+_COLUMNS = """
+    workspace_id, created_at, updated_at, state, id, survey_id, contact_id, touchpoint_id, origin, channel,
+    locale, is_test, due_at
+"""
+
+_ADD_ALL = f"""
+    INSERT INTO planned_invitations ({_COLUMNS})
+    SELECT $1, $2, $2, 'planned', new.id, $3, new.contact_id, NULL, $4, $5, $6, $7, $2
+    FROM unnest($8::uuid[], $9::uuid[]) AS new (id, contact_id)
+"""
+
+_ADD_TRIGGERED = f"""
+    INSERT INTO planned_invitations ({_COLUMNS})
+    SELECT $1, $2, $2, 'planned', new.id, new.survey_id, new.contact_id, new.touchpoint_id, 'trigger',
+        new.channel, NULL, false, new.due_at
+    FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[])
+         AS new (id, survey_id, contact_id, touchpoint_id, channel, due_at)
+    WHERE EXISTS (SELECT FROM contacts WHERE workspace_id = $1 AND id = new.contact_id)
+    ON CONFLICT DO NOTHING
+"""
+
+_CANCEL = """
+    UPDATE planned_invitations SET state = 'cancelled', updated_at = $2
+    WHERE workspace_id = $1 AND touchpoint_id = ANY ($3) AND state = 'planned'
+"""
+
+_SETTLE = """
+    UPDATE planned_invitations AS planned
+    SET state = fate.state, reason = fate.reason, invitation_id = fate.invitation_id, updated_at = $2
+    FROM unnest($3::uuid[], $4::text[], $5::text[], $6::uuid[]) AS fate (id, state, reason, invitation_id)
+    WHERE planned.workspace_id = $1 AND planned.id = fate.id
+"""

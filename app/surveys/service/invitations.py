@@ -1,0 +1,168 @@
+"""Use cases of authors who ask contacts, and of mailers that tell what became of it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.contacts.service.matching import ContactMatcher
+from app.kit.database import Unit
+from app.kit.errors import Invalid, NotFound
+from app.kit.filters import Filter
+from app.kit.outbox import emit
+from app.kit.pages import PageRequest
+from app.kit.preconditions import Precondition
+from app.surveys.errors import SurveyNotOpen
+from app.surveys.events import INVITATION_CHANGED
+from app.surveys.models.invitations import SurveyInvitationRow
+from app.surveys.models.surveys import SurveyRow
+from app.surveys.repository.invitations import InvitationListing, InvitationRepository
+from app.surveys.repository.planned import Plan, PlannedListing, PlannedRepository
+from app.surveys.schemas.invitations import (
+    MOST_AT_ONCE,
+    PlannedInvitation,
+    PlannedInvitationPage,
+    SurveyEligibilities,
+    SurveyEligibility,
+    SurveyEligibilityCheck,
+    SurveyInvitation,
+    SurveyInvitationBefore,
+    SurveyInvitationChanged,
+    SurveyInvitationPage,
+    SurveyInvitationPatch,
+    SurveyInvitationResult,
+    SurveyInvitationResults,
+    SurveyInvitationsCreate,
+)
+from app.surveys.service.eligibility import EligibilityService, in_order
+from app.surveys.service.inviting import Invited, Inviter, Skipped, reminder_after
+from app.surveys.service.links import Links
+from app.surveys.service.planning import is_asking, plan_matching
+from app.surveys.service.surveys import SurveyService
+
+
+class InvitationService:
+    """The invitations of one survey. Every method raises `NotFound` where there is no such survey."""
+
+    def __init__(self, unit: Unit, survey_id: UUID) -> None:
+        self.unit = unit
+        self.survey_id = survey_id
+        self.repository = InvitationRepository(unit)
+
+    async def create(self, wanted: SurveyInvitationsCreate, links: Links) -> SurveyInvitationResults:
+        """Asks contacts, or plans to. Raises `Invalid` and `SurveyNotOpen`."""
+        if (wanted.contact_ids is None) == (wanted.filter is None):
+            raise Invalid.at("", "needs exactly one of contact_ids and filter", "one_selection")
+        survey = await self._survey()
+        if not is_asking(survey):
+            raise SurveyNotOpen("Only an open survey asks anybody.")
+        if wanted.contact_ids is not None:
+            return await self._ask(survey, wanted, wanted.contact_ids, links)
+        ids = await self._few(wanted.filter)
+        if ids is not None:
+            return await self._ask(survey, wanted, ids, links)
+        plan = Plan(survey.id, "request", wanted.channel, wanted.locale, wanted.test)
+        return SurveyInvitationResults(items=[], planned=await plan_matching(self.unit, plan, wanted.filter))
+
+    async def judge(self, wanted: SurveyEligibilityCheck) -> SurveyEligibilities:
+        """Who would be asked now. Changes nothing, and looks at no more than who is named."""
+        survey = await self._survey()
+        verdicts = await EligibilityService(self.unit).verdicts(survey, wanted.contact_ids, wanted.channel)
+        items = [
+            SurveyEligibility(
+                contact_id=contact_id,
+                eligible=verdict is None,
+                reason=verdict and verdict.reason,
+                detail=verdict and verdict.detail,
+            )
+            for contact_id, verdict in in_order(wanted.contact_ids, verdicts)
+        ]
+        return SurveyEligibilities(items=items)
+
+    async def list(self, page: PageRequest, listing: InvitationListing) -> SurveyInvitationPage:
+        survey = await self._survey()
+        rows = await self.repository.page(self.survey_id, page, listing)
+        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        items = [SurveyInvitation.of(row, anonymous=survey.anonymous) for row in kept]
+        return SurveyInvitationPage(items=items, next_cursor=cursor)
+
+    async def get(self, invitation_id: UUID) -> SurveyInvitation:
+        survey = await self._survey()
+        return SurveyInvitation.of(await self._row(invitation_id), anonymous=survey.anonymous)
+
+    async def update(
+        self, invitation_id: UUID, patch: SurveyInvitationPatch, precondition: Precondition
+    ) -> SurveyInvitation:
+        """Raises `Invalid` for one that was revoked: its link was said to be dead."""
+        survey = await self._survey()
+        row = await self._row(invitation_id, lock=True)
+        precondition.check(row.version)
+        delivery = patch.changes().get("delivery", row.delivery)
+        if delivery != row.delivery:
+            if row.delivery == "revoked":
+                raise Invalid.at("/delivery", "of a revoked invitation stays as it is", "status_change")
+            self._deliver(survey, row, delivery)
+        return SurveyInvitation.of(row, anonymous=survey.anonymous)
+
+    async def planned(self, page: PageRequest, listing: PlannedListing) -> PlannedInvitationPage:
+        """What is planned, and what became of it."""
+        await self._survey()
+        rows = await PlannedRepository(self.unit).page(self.survey_id, page, listing)
+        sort = page.order.text.removeprefix("-")
+        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        return PlannedInvitationPage(items=[PlannedInvitation.of(row) for row in kept], next_cursor=cursor)
+
+    async def _ask(
+        self, survey: SurveyRow, wanted: SurveyInvitationsCreate, ids: Sequence[UUID], links: Links
+    ) -> SurveyInvitationResults:
+        results = await Inviter(self.unit, links).invite(
+            survey,
+            ids,
+            channel=wanted.channel,
+            locale=wanted.locale,
+            origin="request",
+            is_test=wanted.test,
+        )
+        return SurveyInvitationResults(items=[_item(each) for each in results], planned=0)
+
+    async def _few(self, filter: Filter | None) -> Sequence[UUID] | None:
+        """Who matches, if that can be seen to in one request."""
+        matcher = ContactMatcher(self.unit)
+        if filter is not None:
+            await matcher.check(filter, "/filter")
+        ids = await matcher.matching(filter, limit=MOST_AT_ONCE + 1)
+        return ids if len(ids) <= MOST_AT_ONCE else None
+
+    def _deliver(self, survey: SurveyRow, row: SurveyInvitationRow, delivery: Any) -> None:
+        before = SurveyInvitationBefore(delivery=row.delivery)
+        row.delivery = delivery
+        row.next_reminder_at = None
+        if delivery == "sent" and not row.answered and row.reminders_sent < survey.reminders_max:
+            row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+        row.version += 1
+        changed = SurveyInvitationChanged.model_construct(
+            invitation=SurveyInvitation.of(row, anonymous=survey.anonymous), previous=before
+        )
+        emit(self.unit, INVITATION_CHANGED, changed, subject_id=row.contact_id)
+
+    async def _survey(self) -> SurveyRow:
+        return await SurveyService(self.unit).found(self.survey_id)
+
+    async def _row(self, invitation_id: UUID, *, lock: bool = False) -> SurveyInvitationRow:
+        row = await self.repository.get(self.survey_id, invitation_id, lock=lock)
+        if row is None:
+            raise NotFound("There is no such invitation to this survey.")
+        return row
+
+
+def _item(result: Invited | Skipped) -> SurveyInvitationResult:
+    if isinstance(result, Invited):
+        return SurveyInvitationResult.model_construct(**result._asdict(), skipped=None)
+    return SurveyInvitationResult.model_construct(
+        contact_id=result.contact_id,
+        invitation_id=None,
+        token=None,
+        url=None,
+        channel=None,
+        expires_at=None,
+        skipped=result.reason,
+    )

@@ -1,0 +1,104 @@
+"""Reminding contacts of what they have not answered."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.contacts.service.consents import ConsentService
+from app.contacts.service.matching import ContactMatcher, ContactState
+from app.contacts.service.suppressions import SuppressionService
+from app.kit.database import Unit
+from app.kit.outbox import emit_raw
+from app.surveys.events import REMINDER_DUE
+from app.surveys.models.invitations import SurveyInvitationRow
+from app.surveys.models.surveys import SurveyRow
+from app.surveys.repository.invitations import InvitationRepository
+from app.surveys.repository.surveys import SurveyRepository
+from app.surveys.service.eligibility import PURPOSE
+from app.surveys.service.inviting import ask_json, reminder_after
+from app.surveys.service.links import Links
+from app.surveys.service.planning import is_asking
+
+REMIND_JOB = "surveys.remind"
+
+Address = tuple[UUID | None, str | None]
+"""A contact and the channel to reach them by."""
+
+
+class ReminderService:
+    """Tells of reminders that are due, each once."""
+
+    def __init__(self, unit: Unit, links: Links) -> None:
+        self.unit = unit
+        self.links = links
+        self.repository = InvitationRepository(unit)
+
+    async def remind(self, most: int) -> int:
+        """Sees to at most so many invitations; returns how many there were.
+
+        Rules on frequency do not hold for reminders. Who may not be written to now, or whose survey is
+        closed, is looked at again when the next reminder would be due.
+        """
+        rows = await self.repository.to_remind(most)
+        surveys = await SurveyRepository(self.unit).some(list({row.survey_id for row in rows}))
+        waiting = [row for row in rows if not self._is_over(row, surveys[row.survey_id])]
+        reachable = await self._reachable(waiting)
+        for row in rows:
+            row.next_reminder_at = None
+        for row in waiting:
+            survey = surveys[row.survey_id]
+            state = reachable.get((row.contact_id, row.channel))
+            if state is not None and is_asking(survey):
+                self._remind(row, survey, state)
+            if row.reminders_sent < survey.reminders_max:
+                row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+        await self.unit.session.flush()
+        return len(rows)
+
+    def _is_over(self, row: SurveyInvitationRow, survey: SurveyRow) -> bool:
+        return (
+            row.answered
+            or row.delivery != "sent"
+            or row.contact_id is None
+            or row.token_sealed is None
+            or row.expires_at <= self.unit.now
+            or row.reminders_sent >= survey.reminders_max
+            or survey.archived_at is not None
+        )
+
+    async def _reachable(self, rows: Sequence[SurveyInvitationRow]) -> dict[Address, ContactState]:
+        """The contacts who may be written to, by the channels of their invitations."""
+        by_channel: dict[Any, set[Any]] = defaultdict(set)
+        for row in rows:
+            by_channel[row.channel].add(row.contact_id)
+        states = await ContactMatcher(self.unit).states(list(set().union(*by_channel.values())))
+        reachable = {}
+        for channel, ids in by_channel.items():
+            refused = await ConsentService(self.unit).denied(ids, PURPOSE, channel)
+            refused |= await SuppressionService(self.unit).suppressed(ids, channel)
+            for each in ids - refused:
+                if each in states and not states[each].is_archived:
+                    reachable[each, channel] = states[each]
+        return reachable
+
+    def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState) -> None:
+        assert row.token_sealed is not None
+        row.reminders_sent += 1
+        row.last_reminded_at = self.unit.now
+        row.version += 1
+        told = ask_json(
+            survey,
+            state,
+            invitation_id=row.id,
+            contact_id=row.contact_id,
+            locale=row.locale or state.locale,
+            channel=row.channel,
+            url=self.links.url(survey, self.links.reopened(row.token_sealed)),
+            iteration=row.iteration,
+            test=row.is_test,
+            reminders_sent=row.reminders_sent,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+        )
+        emit_raw(self.unit, REMINDER_DUE, told, subject_id=row.contact_id)

@@ -17,7 +17,7 @@ from app.kit.filters import Filter, FilterAnd, FilterNot, FilterOr, FilterPredic
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicate:
     """Compares the answer to one question with a typed value: a set for `in` and `not_in`, a pair for
-    `between`, and folded for a part of a text. Two of them are the same only by identity."""
+    `between`, and folded for a part of a text. Equal ones of a survey are the same object."""
 
     question: str
     operator: Operator
@@ -100,15 +100,20 @@ def predicates(condition: Condition) -> Iterator[Predicate]:
 
 
 class ConditionReader:
-    """Reads the condition of one question, and collects what is wrong with it.
+    """Reads the conditions of a survey, in order, and collects what is wrong.
 
-    `earlier` are the stored questions before it by key, `keys` those of the whole survey.
+    `keys` are those of all its questions, so that a later one can be told from one that is not there.
     """
 
-    def __init__(self, earlier: Mapping[str, Mapping[str, Any]], keys: Collection[str]) -> None:
-        self._earlier = earlier
+    def __init__(self, keys: Collection[str]) -> None:
         self._keys = keys
+        self._earlier: dict[str, Mapping[str, Any]] = {}
+        self._predicates: dict[tuple[str, Operator, Any], Predicate] = {}
         self.errors: list[FieldError] = []
+
+    def pass_by(self, question: Mapping[str, Any]) -> None:
+        """From here on, conditions may name this question, in its stored form."""
+        self._earlier.setdefault(question["key"], question)
 
     def read(self, node: Filter, pointer: str) -> Condition:
         """The condition, which means nothing once there are errors."""
@@ -138,7 +143,8 @@ class ConditionReader:
             for error in wrong.errors:
                 self._refuse(f"{pointer}/value{error.pointer}", error.detail, error.code)
             return _NOTHING
-        return Predicate(node.field, node.op, _comparable(question["type"], node.op, value))
+        parts = (node.field, node.op, _comparable(question["type"], node.op, value))
+        return self._predicates.setdefault(parts, Predicate(*parts))
 
     def _why_not(self, key: str) -> tuple[str, str]:
         if key in self._keys:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.kit.batches import pointer as pointer_of
 from app.kit.errors import FieldError, Invalid
 from app.kit.filters import Filter, parse_filter
+from app.kit.strict_json import pointer_token
 from app.surveys.schemas.questions import PublicChoice, PublicQuestion, QuestionInput, SurveyType
 from app.surveys.service.answers import Asked, WrongAnswer, read_answer, typed
 from app.surveys.service.branching import ConditionReader, Predicate, predicates, truth
@@ -53,11 +53,11 @@ class Questionnaire:
         """From what `checked` gave, and the survey's type."""
         filters = {each["key"]: parse_filter(each["show_if"]) for each in stored if "show_if" in each}
         asked = []
-        earlier: dict[str, Mapping[str, Any]] = {}
+        reader = ConditionReader(())
         for each in stored:
             node = filters.get(each["key"])
-            asked.append(Asked.of(each, ConditionReader(earlier, ()).read(node, "") if node else None))
-            earlier[each["key"]] = each
+            asked.append(Asked.of(each, reader.read(node, "") if node else None))
+            reader.pass_by(each)
         scores = [each.key for each in asked if each.type == survey_type]
         named = [predicates(each.condition) for each in asked if each.condition]
         depended_on = frozenset(predicate.question for some in named for predicate in some)
@@ -98,7 +98,9 @@ class Questionnaire:
         missed = [key for key, answer in read.items() if answer is not None and key not in path]
         _refuse_any(
             [
-                FieldError(pointer + pointer_of((key,)), "The other answers do not lead here.", "not_reached")
+                FieldError(
+                    f"{pointer}/{pointer_token(key)}", "The other answers do not lead here.", "not_reached"
+                )
                 for key in missed
             ]
         )
@@ -114,7 +116,7 @@ class Questionnaire:
         read: dict[str, Any] = {}
         errors = []
         for key, value in said.items():
-            place = pointer + pointer_of((key,))
+            place = f"{pointer}/{pointer_token(key)}"
             question = self._by_key.get(key)
             if question is None:
                 errors.append(

@@ -6,7 +6,7 @@ is optional; one that is hidden has no answer. A condition that is settled by so
 and a state that led nowhere is not tried again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -14,7 +14,7 @@ from app.surveys.service.answer_classes import representatives
 from app.surveys.service.answers import Asked
 from app.surveys.service.branching import Condition, Predicate, predicates, truth
 
-MOST_EFFORT: Final = 300_000
+MOST_EFFORT: Final = 400_000
 """Predicates judged, for a whole survey: some tenths of a second."""
 FEW_REPRESENTATIVES: Final = 200
 MANY_REPRESENTATIVES: Final = 20_000
@@ -33,7 +33,7 @@ class Reachability:
     def __init__(self, questions: Sequence[Asked]) -> None:
         self._questions = questions
         self._effort = MOST_EFFORT
-        self._outcomes: dict[tuple[object, ...], tuple[list[Outcome], bool]] = {}
+        self._outcomes: dict[tuple[object, ...], tuple[dict[int, Outcome], bool]] = {}
 
     def can_be_asked(self, question: Asked) -> bool:
         """Whether some answers lead to it. Raises `TooComplex`."""
@@ -56,8 +56,8 @@ class Reachability:
 
     def outcomes(
         self, question: Asked, about: tuple[Predicate, ...], most: int
-    ) -> tuple[list[Outcome], bool]:
-        """The classes of answers to the question, and whether these are all."""
+    ) -> tuple[dict[int, Outcome], bool]:
+        """The classes of answers to the question, numbered, and whether these are all."""
         key = (question.key, about, most)
         if key not in self._outcomes:
             self._outcomes[key] = self._classes(question, about, most)
@@ -65,7 +65,7 @@ class Reachability:
 
     def _classes(
         self, question: Asked, about: tuple[Predicate, ...], most: int
-    ) -> tuple[list[Outcome], bool]:
+    ) -> tuple[dict[int, Outcome], bool]:
         found: dict[Outcome, None] = {}
         answers = representatives(question, about)
         cost = _length_of_texts(question, about) // 64
@@ -73,7 +73,7 @@ class Reachability:
             self.spend(cost + (1 if answer is None else len(about)))
             if answer is not None:
                 found[tuple(predicate.holds(answer) for predicate in about)] = None
-        return list(found), next(answers, _END) is _END
+        return dict(enumerate(found)), next(answers, _END) is _END
 
     def _needed(self, condition: Condition) -> list[Asked]:
         """The questions that the condition depends on, by way of others too, in order."""
@@ -88,63 +88,76 @@ class Reachability:
 
 
 _END: Final = object()
+NO_ANSWER: Final = -1
 
 
 class _Search:
     """The search for answers to the needed questions under which the goal holds."""
 
     def __init__(self, survey: Reachability, goal: Condition, needed: Sequence[Asked], most: int) -> None:
-        places = {question.key: place for place, question in enumerate(needed)}
-        about: list[list[Predicate]] = [[] for _ in needed]
-        live: list[list[Predicate]] = [[] for _ in (*needed, goal)]
-        for used_at, condition in enumerate((*(each.condition for each in needed), goal)):
-            for predicate in predicates(condition) if condition else ():
-                answered_at = places[predicate.question]
-                about[answered_at].append(predicate)
-                for place in range(answered_at + 1, used_at + 1):
-                    live[place].append(predicate)
         self._survey = survey
         self._goal = goal
         self._needed = needed
         self._most = most
-        self._about = [tuple(some) for some in about]
-        self._live = live
         self._cost = _size(goal)
+        self._costs = [_size(each.condition) for each in needed]
+        self._about, self._live = self._uses()
         self._known: dict[Predicate, bool] = {}
-        self._dead: set[tuple[int, Outcome]] = set()
+        self._became: list[int] = []
+        self._dead: set[tuple[int, ...]] = set()
         self.is_exhaustive = True
+
+    def _uses(self) -> tuple[list[tuple[Predicate, ...]], list[list[int]]]:
+        """For each question the predicates about it, and for each place in the order the places of the
+        questions before it that are still to be looked at."""
+        places = {question.key: place for place, question in enumerate(self._needed)}
+        about: list[dict[Predicate, None]] = [{} for _ in self._needed]
+        last_use = [0] * len(self._needed)
+        for used_at, condition in enumerate((*(each.condition for each in self._needed), self._goal)):
+            for predicate in predicates(condition) if condition else ():
+                about[places[predicate.question]][predicate] = None
+                last_use[places[predicate.question]] = used_at
+        self._survey.spend(sum(map(len, about)) // 4)
+        live: list[list[int]] = [[] for _ in (*self._needed, self._goal)]
+        for place, used_at in enumerate(last_use):
+            for at in range(place + 1, used_at + 1):
+                live[at].append(place)
+        return [tuple(some) for some in about], live
 
     def leads_on(self, at: int = 0) -> bool:
         """Whether the goal can be reached from the answers to the questions before `at`."""
-        self._survey.spend(self._cost + len(self._live[at]))
+        self._survey.spend(self._cost)
         verdict = truth(self._goal, self._known.get)
         if verdict is not None:
             return verdict
-        # Of all that is known, only what is still to be used tells one state from another.
-        state = (at, tuple(self._known[predicate] for predicate in self._live[at]))
+        # Of all that was answered, only what is still to be looked at tells one state from another.
+        state = (at, *(self._became[place] for place in self._live[at]))
         if state in self._dead:
             return False
         about = self._about[at]
-        for outcome in self._outcomes(self._needed[at], about):
+        for number, outcome in self._outcomes(at, about).items():
             self._survey.spend(len(about))
             self._known.update(zip(about, outcome, strict=True))
+            self._became.append(number)
             if self.leads_on(at + 1):
                 return True
+            self._became.pop()
         for predicate in about:
             self._known.pop(predicate, None)
         self._dead.add(state)
         return False
 
-    def _outcomes(self, question: Asked, about: tuple[Predicate, ...]) -> list[Outcome]:
-        """The classes of what can become of the question now: its answers, or none."""
+    def _outcomes(self, at: int, about: tuple[Predicate, ...]) -> Mapping[int, Outcome]:
+        """The classes of what can become of the question now, numbered: its answers, or none."""
+        question = self._needed[at]
         none = tuple(predicate.holds(None) for predicate in about)
         if question.condition:
-            self._survey.spend(_size(question.condition))
+            self._survey.spend(self._costs[at])
             if not truth(question.condition, self._known.get):
-                return [none]
+                return {NO_ANSWER: none}
         answers, are_all = self._survey.outcomes(question, about, self._most)
         self.is_exhaustive = self.is_exhaustive and are_all
-        return answers if question.required else [*answers, none]
+        return answers if question.required else {**answers, NO_ANSWER: none}
 
 
 def _length_of_texts(question: Asked, about: Sequence[Predicate]) -> int:
@@ -155,5 +168,5 @@ def _length_of_texts(question: Asked, about: Sequence[Predicate]) -> int:
     return sum(len(value) if isinstance(value, str) else sum(map(len, value)) for value in values)
 
 
-def _size(condition: Condition) -> int:
-    return sum(1 for _ in predicates(condition))
+def _size(condition: Condition | None) -> int:
+    return sum(1 for _ in predicates(condition)) if condition else 0

@@ -58,16 +58,13 @@ def _stored(question: QuestionInput) -> dict[str, Any]:
 
 
 def _with_conditions(stored: Sequence[Stored], pointer: str) -> tuple[list[Asked], list[FieldError]]:
-    asked, errors = [], []
-    keys = {each["key"] for each in stored}
-    earlier: dict[str, Stored] = {}
+    asked = []
+    reader = ConditionReader({each["key"] for each in stored})
     for index, each in enumerate(stored):
-        reader = ConditionReader(earlier, keys)
         node = parse_filter(each["show_if"]) if "show_if" in each else None
         asked.append(Asked.of(each, reader.read(node, f"{pointer}/{index}/show_if") if node else None))
-        errors += reader.errors
-        earlier.setdefault(each["key"], each)
-    return asked, errors
+        reader.pass_by(each)
+    return asked, reader.errors
 
 
 def _score_errors(stored: Sequence[Stored], survey_type: SurveyType, pointer: str) -> Iterator[FieldError]:

@@ -1,0 +1,166 @@
+"""Whether a text sounds content, and by which words: a lexicon and four rules, all of which can be shown.
+
+The lexicon is VADER's (C. J. Hutto & E. Gilbert, ICWSM 2014): English words and emoji, each rated by ten
+people from −4 to 4. It comes with the package nltk-vader-sentiment, whose constants are used too. The rules:
+
+- a word after a negation (up to three words before it) counts the other way round, and somewhat less;
+- "very" and its like strengthen, "slightly" and its like weaken, the less the further away;
+- within a sentence, what stands before "but" counts half, what follows it one and a half;
+- the sum s becomes s / √(s² + 15), which lies between −1 and 1.
+
+Of a text in any other language nothing is claimed.
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from vader.constants import (
+    BOOSTER_DICT,
+    BUT_AFTER,
+    BUT_BEFORE,
+    DECAY_THREE,
+    DECAY_TWO,
+    DEFAULT_ALPHA,
+    N_SCALAR,
+    NEGATE,
+)
+from vader.data.curated import ADDITIONS, OVERRIDES
+from vader.data.emoji import EMOJI
+from vader.data.lexicon import LEXICON
+
+from app.surveys.service.wording import ENGLISH, WORD, language_of, looks_like, normal
+
+Label = Literal["positive", "neutral", "negative"]
+Silence = Literal["unsupported_language", "other_language", "no_known_word"]
+
+# VADER was made for social media, and has no opinion on what customers wait and pay for.
+_OF_CUSTOMERS = {
+    "delay": -1.3, "delayed": -1.4, "delays": -1.3, "expensive": -1.3, "overpriced": -1.9, "pricey":
+    -1.1, "late": -1.2, "slow": -1.4, "slower": -1.3, "slowly": -1.2, "confusing": -1.4, "buggy": -1.7,
+    "unhelpful": -1.8, "unresponsive": -1.6, "fast": 1.4, "faster": 1.3, "quick": 1.3, "quickly": 1.2,
+    "prompt": 1.3, "promptly": 1.3, "affordable": 1.4, "intuitive": 1.5, "responsive": 1.4, "seamless":
+    1.6,
+}  # fmt: skip
+_WEIGHTS = {**LEXICON, **_OF_CUSTOMERS, **ADDITIONS, **OVERRIDES}
+_NEGATIONS = NEGATE | {"no"}
+_DECAY = (1.0, DECAY_TWO, DECAY_THREE)
+_LEAST = 0.05
+_MOST_WORDS = 10
+
+_SENTENCE_END = re.compile(r"[.!?\n]+")
+_EMOTICON = "|".join(re.escape(key) for key in sorted(LEXICON, key=len, reverse=True) if not key[0].isalnum())
+_PIECE = re.compile(rf"{WORD}|(?<!\S)(?:{_EMOTICON})(?!\S)|[^\w\s]", re.IGNORECASE)
+
+
+class Weight(NamedTuple):
+    """A word and what it added in all, negation and emphasis included."""
+
+    word: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sentiment:
+    """How content a text sounds, −1..1, and the words that say so, the weightiest first.
+
+    Without a value and a label there is a `reason`: the text is said to be in a language that the lexicon
+    does not have, reads as if it were in one, or holds no word that is known at all.
+    """
+
+    value: float | None
+    label: Label | None
+    reason: Silence | None
+    words: Sequence[Weight] = field(default=(), repr=False)
+
+
+def sentiment_of(text: str, locale: str | None) -> Sentiment:
+    """The sentiment of one text. `locale` is the language it is said to be in, None if nobody said."""
+    if locale is not None and language_of(locale) != ENGLISH:
+        return Sentiment(None, None, "unsupported_language")
+    sentences = [_tokens(sentence) for sentence in _SENTENCE_END.split(text)]
+    silence = _silence([token for sentence in sentences for token in sentence])
+    if silence:
+        return Sentiment(None, None, silence)
+    found = [weight for sentence in sentences for weight in _weights(sentence)]
+    total = math.fsum(each.weight for each in found)
+    return _sentiment(total / math.sqrt(total * total + DEFAULT_ALPHA), _summed(found))
+
+
+def combined(sentiments: Sequence[Sentiment]) -> Sentiment:
+    """What several texts sound like together: the mean of those with a value, and their ten main words."""
+    values = [each.value for each in sentiments if each.value is not None]
+    if not values:
+        reasons = Counter(each.reason for each in sentiments)
+        return Sentiment(None, None, max(reasons, key=lambda reason: (reasons[reason], reason), default=None))
+    found = _summed(word for each in sentiments for word in each.words)
+    return _sentiment(math.fsum(values) / len(values), found[:_MOST_WORDS])
+
+
+def _sentiment(value: float, found: Sequence[Weight]) -> Sentiment:
+    label: Label = "positive" if value >= _LEAST else "negative" if value <= -_LEAST else "neutral"
+    return Sentiment(value, label, None, found)
+
+
+def _summed(found: Iterable[Weight]) -> list[Weight]:
+    """Each word once with all its weight. The sums do not depend on the order in which words came."""
+    weights: dict[str, list[float]] = defaultdict(list)
+    for word, weight in found:
+        weights[word].append(weight)
+    sums = [Weight(word, math.fsum(each)) for word, each in weights.items()]
+    return sorted(sums, key=lambda each: (-abs(each.weight), each.word))
+
+
+def _silence(tokens: Sequence[str]) -> Silence | None:
+    """Why nothing can be said. "Die Lieferung war gut" is not about death and war, whatever its label."""
+    votes = looks_like(tokens)
+    if any(count > votes[ENGLISH] for count in votes.values()):
+        return "other_language"
+    known = votes[ENGLISH] or any(token in _WEIGHTS for token in tokens)
+    return None if known else "no_known_word"
+
+
+def _tokens(sentence: str) -> list[str]:
+    """Words, emoji and emoticons."""
+    pieces = map(normal, _PIECE.findall(sentence))
+    return [piece for piece in pieces if piece[0].isalnum() or piece in _WEIGHTS]
+
+
+def _weights(tokens: Sequence[str]) -> Iterator[Weight]:
+    turn = tokens.index("but") if "but" in tokens else None
+    for place, token in enumerate(tokens):
+        if token not in _WEIGHTS or token in BOOSTER_DICT or _only_negates(tokens, place):
+            continue
+        weight = _in_context(_WEIGHTS[token], tokens[max(0, place - 3) : place])
+        if turn is not None:
+            weight *= BUT_BEFORE if place < turn else BUT_AFTER
+        if weight:
+            yield Weight(token, weight)
+
+
+def _in_context(weight: float, before: Sequence[str]) -> float:
+    """The weight as the up to three words before it leave it, the nearest one first."""
+    for decay, word in zip(_DECAY, reversed(before), strict=False):
+        if word not in _WEIGHTS:
+            weight += math.copysign(BOOSTER_DICT.get(word, 0.0) * decay, BOOSTER_DICT.get(word, 0.0) * weight)
+        if word in _NEGATIONS:
+            weight *= N_SCALAR
+    return weight
+
+
+def _only_negates(tokens: Sequence[str], place: int) -> bool:
+    """ "No" counts by itself, but not before a word that it turns."""
+    return tokens[place] == "no" and place + 1 < len(tokens) and tokens[place + 1] in _WEIGHTS
+
+
+def _emoji() -> dict[str, float]:
+    """What the words of an emoji's name add up to, for emoji of one character, colour mark aside."""
+    named = {emoji.removesuffix("\ufe0f"): name.split() for emoji, name in EMOJI.items()}
+    sums = {emoji: math.fsum(LEXICON.get(word, 0.0) for word in name) for emoji, name in named.items()}
+    return {emoji: weight for emoji, weight in sums.items() if len(emoji) == 1 and weight}
+
+
+_WEIGHTS.update(_emoji())

@@ -1,5 +1,6 @@
 """Use cases over surveys themselves: making, changing, opening and closing them."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from app.kit.pages import PageRequest
 from app.kit.preconditions import Precondition
 from app.surveys.errors import SurveyAnswered, SurveyNotOpen, SurveyOver, unknown_survey
 from app.surveys.events import CLOSED, OPENED, SurveyChanged
-from app.surveys.models.surveys import SurveyRow, SurveyVersionRow
+from app.surveys.models.surveys import SurveyRow, SurveyType, SurveyVersionRow
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.schemas.questions import questions_of
 from app.surveys.schemas.surveys import (
@@ -57,7 +58,7 @@ class SurveyService:
 
     async def create(self, new: SurveyCreate) -> Survey:
         """A draft. Raises `Invalid` with every wrong place."""
-        questions = checked(new.questions, new.type)
+        questions = await _checked(new.questions, new.type)
         settings = _stored({name: getattr(new, name) for name in type(new).model_fields})
         settings.pop("questions")
         if settings["followup_rules"] is None:
@@ -120,7 +121,7 @@ class SurveyService:
         changes.pop("questions", None)
         questions = version.questions
         if "questions" in patch.model_fields_set:
-            questions = checked(patch.questions, row.type)  # type: ignore[arg-type]
+            questions = await _checked(patch.questions, row.type)
         changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
         if row.answered and "anonymous" in changes:
             raise SurveyAnswered("Whether a survey is anonymous stays once it has a response.")
@@ -274,6 +275,11 @@ def _stored(said: Mapping[str, Any]) -> dict[str, Any]:
         if stored.get(name) is not None:
             stored[name] = [each.model_dump(mode="json") for each in stored[name]]
     return stored
+
+
+async def _checked(questions: Any, survey_type: SurveyType) -> Questions:
+    """Checked beside the event loop: going through long branches may take some tenths of a second."""
+    return await asyncio.to_thread(checked, questions, survey_type)
 
 
 def _version(row: SurveyVersionRow) -> SurveyVersion:

@@ -10,6 +10,7 @@ from app.kit.outbox import Consumer, Event
 from app.metrics.service.marking import MarkService
 
 CONTACT_EVENTS = frozenset({"contact.created", "contact.updated"})
+RESPONSE_RECEIVED = "survey.response_received"
 SETTINGS_CHANGED = "workspace.settings_changed"
 
 Moment = datetime | date
@@ -23,6 +24,9 @@ async def mark(unit: Unit, events: Sequence[Event]) -> None:
     acquired = _acquisitions(events)
     if acquired:
         moments |= await service.moved_acquisitions(acquired)
+    spent = _spent_invitations(events)
+    if spent:
+        moments |= await service.invited(spent)
     if moments:
         instants = {moment for moment in moments if isinstance(moment, datetime)}
         await service.mark(instants, moments - instants)
@@ -43,14 +47,11 @@ def _of_touchpoint(data: Mapping[str, Any]) -> Iterator[Moment]:
 
 
 def _of_response(data: Mapping[str, Any]) -> Iterator[Moment]:
-    """The day of the response, and that of the invitation which it answers or no longer answers."""
     response = data["response"]
     if response["answered_at"] is None:
         yield date.fromisoformat(response["answered_on"])
     else:
         yield _instant(response["answered_at"])
-    if data.get("invited_at") is not None:
-        yield _instant(data["invited_at"])
 
 
 def _of_settlement(data: Mapping[str, Any]) -> Iterator[Moment]:
@@ -79,7 +80,7 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Moment]]] = {
     "touchpoint.recorded": _of_touchpoint,
     "touchpoint.updated": _of_touchpoint,
     "touchpoint.deleted": _of_touchpoint,
-    "survey.response_received": _of_response,
+    RESPONSE_RECEIVED: _of_response,
     "survey.response_changed": _of_response,
     "survey.invitation_created": _of_new_invitation,
     "survey.invitation_changed": _of_invitation,
@@ -89,6 +90,14 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Moment]]] = {
     "followup.closed": _of_followup,
     "followup.reopened": _of_followup,
 }
+
+
+def _spent_invitations(events: Sequence[Event]) -> set[UUID]:
+    """The invitations that responses answer; those to anonymous surveys are settled later."""
+    responses = (event.data["response"] for event in events if event.type == RESPONSE_RECEIVED)
+    return {
+        UUID(response["invitation_id"]) for response in responses if response["invitation_id"] is not None
+    }
 
 
 def _acquisitions(events: Sequence[Event]) -> dict[UUID, list[datetime]]:

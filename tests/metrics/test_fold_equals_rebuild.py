@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.kit.resources import Resources
 from tests.conftest import make_tenant
+from tests.metrics.survey_world import SurveyWorld
 from tests.metrics.world import MetricWorld
 from tests.stand_ins import MovableClock
 
@@ -21,6 +23,10 @@ NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
 EDGES = [datetime(*at, tzinfo=UTC) for at in (
     (2025, 10, 26), (2025, 11, 2, 4), (2025, 10, 4, 14), (2025, 3, 30), (2025, 3, 9, 5), (2025, 1, 1)
 )]  # fmt: skip
+SCALES = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+SURVEY_STEPS = [
+    "answer", "answer_anonymously", "flag", "invite", "deliver", "settle", "follow_up", "reach", "close"
+]  # fmt: skip
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Australia/Lord_Howe", "Asia/Dhaka"]
 
 near_edges = st.builds(
@@ -52,12 +58,13 @@ steps = st.lists(
         st.sampled_from(
             ["record"] * 6
             + ["change", "change", "change", "delete", "repeat", "acquire", "reacquire"]
+            + ["answer", "answer", "invite", "follow_up", *SURVEY_STEPS]
             + ["relay", "fold", "fold", "wait", "churn"]
         ),
         picks, picks, kinds, instants, amounts,
     ),
     min_size=1,
-    max_size=30,
+    max_size=40,
 )  # fmt: skip
 
 
@@ -98,6 +105,26 @@ async def test_a_year_of_business_agrees_and_is_not_empty(resources: Resources, 
     assert len(snapshots) > 15 * 300
     assert sum(row[1] for key, row in snapshots.items() if key[:2] == ("touchpoint_count", "day")) == 120
     assert any(0 < row[1] < row[2] for key, row in snapshots.items() if key[0] == "churn_rate" and row[2])
+
+
+@pytest.mark.slow
+async def test_weeks_of_surveys_agree_and_are_not_empty(resources: Resources, clock: MovableClock) -> None:
+    clock.set(NOW)
+    tenant = await make_tenant(resources, timezone="America/New_York")
+    play = Play(MetricWorld(resources, tenant.workspace_id), clock)
+    chance = Random(2003)
+    for number in range(240):
+        name = chance.choice(["invite", "answer", "answer", *SURVEY_STEPS])
+        at = NOW - timedelta(minutes=chance.randrange(40_000))
+        step = Step(name, chance.randrange(1000), chance.randrange(1000), "message", at, Decimal(1))
+        await getattr(play, name)(step)
+        if number % 12 == 0:
+            await play.world.catch_up()
+    await play.world.catch_up()
+    await assert_all_agree(play.world)
+    snapshots = await play.world.snapshots()
+    for key in ("net_promoter_score", "survey_response_rate", "loop_closed_rate", "time_to_contact_minutes"):
+        assert any(row[1] for each, row in snapshots.items() if each[:2] == (key, "quarter")), key
 
 
 async def test_folds_that_run_while_rows_are_written_lose_nothing(
@@ -164,6 +191,11 @@ class Play:
         self.clock = clock
         self.contacts: list[UUID] = []
         self.touchpoints: list[UUID] = []
+        self.surveys = SurveyWorld(world)
+        self.invitations: list[UUID] = []
+        self.used: set[UUID] = set()
+        self.responses: list[UUID] = []
+        self.followups: dict[UUID, datetime] = {}
 
     async def acquire(self, step: Step) -> None:
         self.contacts.append(await self.world.contact(step.at))
@@ -194,6 +226,60 @@ class Play:
         if self.world.pending:
             self.world.pending.append(self.world.pending[step.pick % len(self.world.pending)])
 
+    async def invite(self, step: Step) -> None:
+        nobody, test = step.pick % 7 == 0, step.pick % 5 == 0
+        contact = None if nobody else await self._somebody(step)
+        self.invitations.append(await self.surveys.invite(step.at, contact, test=test))
+
+    async def deliver(self, step: Step) -> None:
+        """It bounces, is revoked, or is sent after all."""
+        if self.invitations:
+            invitation = self.invitations[step.pick % len(self.invitations)]
+            await self.surveys.deliver(invitation, ["bounced", "sent", "revoked"][step.other % 3])
+
+    async def answer(self, step: Step) -> None:
+        score_type = [*SCALES, None][step.other % 4]
+        score = None if score_type is None else self._score(step, score_type)
+        state = "partial" if step.pick % 9 == 0 else "completed"
+        invitation = self._unanswered(step)
+        self.responses.append(
+            await self.surveys.answer(step.at, score_type, score, invitation_id=invitation, state=state)
+        )
+
+    async def answer_anonymously(self, step: Step) -> None:
+        score_type = [*SCALES][step.other % 3]
+        score, invitation = self._score(step, score_type), self._unanswered(step)
+        await self.surveys.answer_anonymously(step.at.date(), score_type, score, invitation)
+
+    async def settle(self, step: Step) -> None:
+        await self.surveys.settle()
+
+    async def flag(self, step: Step) -> None:
+        """A response turns out to be a test, or to be none."""
+        if self.responses:
+            await self.surveys.flag(self.responses[step.pick % len(self.responses)], test=step.other % 3 > 0)
+
+    async def follow_up(self, step: Step) -> None:
+        contact = await self._somebody(step)
+        by_hand = step.pick % 5 == 0
+        self.followups[await self.surveys.open_followup(step.at, contact, by_hand=by_hand)] = step.at
+
+    async def reach(self, step: Step) -> None:
+        """The contact is got in touch with, or was not after all."""
+        if self.followups:
+            followup_id, opened_at = [*self.followups.items()][step.pick % len(self.followups)]
+            at = None if step.other % 4 == 0 else opened_at + timedelta(minutes=step.other * 7)
+            await self.surveys.change_followup(followup_id, "followup.updated", contacted_at=at)
+
+    async def close(self, step: Step) -> None:
+        """A follow-up is done, cancelled, or taken up again."""
+        if self.followups:
+            state = ["done", "done", "cancelled", "open"][step.other % 4]
+            event = "followup.reopened" if state == "open" else "followup.closed"
+            closed_at = None if state == "open" else step.at
+            followup_id = [*self.followups][step.pick % len(self.followups)]
+            await self.surveys.change_followup(followup_id, event, state=state, closed_at=closed_at)
+
     async def relay(self, step: Step) -> None:
         await self.world.relay()
 
@@ -207,6 +293,23 @@ class Play:
 
     async def churn(self, step: Step) -> None:
         await self.world.change_settings(churn_after_days=1 + step.pick % 60)
+
+    async def _somebody(self, step: Step) -> UUID:
+        if not self.contacts:
+            await self.acquire(step)
+        return self._contact(step)
+
+    def _unanswered(self, step: Step) -> UUID | None:
+        """An invitation that nobody answered yet, from now on spent."""
+        free = [invitation for invitation in self.invitations if invitation not in self.used]
+        if not free or step.pick % 3 == 0:
+            return None
+        self.used.add(free[step.other % len(free)])
+        return free[step.other % len(free)]
+
+    def _score(self, step: Step, score_type: str) -> int:
+        lowest, highest = SCALES[score_type]
+        return lowest + step.pick % (highest - lowest + 1)
 
     def _contact(self, step: Step) -> UUID:
         return self.contacts[step.other % len(self.contacts)]

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.kit.database import Unit
 from app.kit.ids import new_id
 from app.metrics.models import MetricContactRow
+from app.surveys.models.invitations import SurveyInvitationRow
 from app.workspaces.models import WorkspaceRow
 
 _ENSURE_STATE = "INSERT INTO metric_states (workspace_id) VALUES ($1) ON CONFLICT (workspace_id) DO NOTHING"
@@ -48,6 +49,13 @@ class MarkRepository:
             MetricContactRow.workspace_id == self._workspace_id, MetricContactRow.contact_id.in_(contact_ids)
         )
         return {row.contact_id: row.acquired_at for row in await self._unit.session.execute(statement)}
+
+    async def invited(self, invitation_ids: Collection[UUID]) -> set[datetime]:
+        """The `created_at` of these invitations."""
+        statement = select(SurveyInvitationRow.created_at).where(
+            SurveyInvitationRow.workspace_id == self._workspace_id, SurveyInvitationRow.id.in_(invitation_ids)
+        )
+        return set((await self._unit.session.execute(statement)).scalars())
 
     async def remember_acquisitions(self, acquired: Mapping[UUID, datetime]) -> None:
         await self._unit.connection.execute(

@@ -47,6 +47,10 @@ class MarkService:
         before = {known[contact] for contact in moved if contact in known}
         return before.union(*moved.values())
 
+    async def invited(self, invitation_ids: Collection[UUID]) -> set[datetime]:
+        """When these invitations were made: whether they are answered counts there."""
+        return await self.repository.invited(invitation_ids)
+
     async def ask_for_fold(self) -> None:
         await self.repository.ensure_state()
         enqueue(self.unit, FOLD_JOB)

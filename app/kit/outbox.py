@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.database import Base, Database, Unit
-from app.kit.ids import new_id
+from app.kit.ids import new_id, random_id
 from app.kit.jobs import Job, enqueue
 from app.kit.personal_data import NOT_PERSONAL, personal
 
@@ -105,20 +105,39 @@ class _Pending(NamedTuple):
     type: EventType
     subject_id: UUID | None
     data: bytes
+    blurred_to: datetime | None
 
 
-def emit(unit: Unit, event_type: EventType, data: BaseModel, *, subject_id: UUID | None = None) -> UUID:
+def emit(
+    unit: Unit,
+    event_type: EventType,
+    data: BaseModel,
+    *,
+    subject_id: UUID | None = None,
+    blurred_to: datetime | None = None,
+) -> UUID:
     """Records that something happened, if and only if the unit commits. Returns the event's id.
 
     `subject_id` is the contact the event is about, where it is about one: erasing finds it by that.
+    `blurred_to` is for what must not be traced to its transaction: the event says that it occurred at that
+    instant, its id is random, and it is numbered before others that wait.
     """
-    return emit_raw(unit, event_type, data.model_dump_json().encode(), subject_id=subject_id)
+    return emit_raw(
+        unit, event_type, data.model_dump_json().encode(), subject_id=subject_id, blurred_to=blurred_to
+    )
 
 
-def emit_raw(unit: Unit, event_type: EventType, data: bytes, *, subject_id: UUID | None = None) -> UUID:
+def emit_raw(
+    unit: Unit,
+    event_type: EventType,
+    data: bytes,
+    *,
+    subject_id: UUID | None = None,
+    blurred_to: datetime | None = None,
+) -> UUID:
     """As `emit`, for data that is JSON already: in a batch of a thousand, models take most of the time."""
-    event_id = new_id()
-    unit.pending_events.append(_Pending(event_id, event_type, subject_id, data))
+    event_id = new_id() if blurred_to is None else random_id()
+    unit.pending_events.append(_Pending(event_id, event_type, subject_id, data, blurred_to))
     return event_id
 
 
@@ -137,16 +156,19 @@ async def flush_events(unit: Unit) -> None:
         [event.type.version for event in pending],
         [event.subject_id for event in pending],
         [event.data.decode() for event in pending],
+        [event.blurred_to for event in pending],
     )
     pending.clear()
     enqueue(unit, RELAY_JOB)
 
 
+# The number of its transaction would lead from a blurred event to everything else that one wrote.
 _INSERT = """
-    INSERT INTO events (workspace_id, occurred_at, actor, id, type, version, subject_id, data)
-    SELECT $1, $2, $3, id, type, version, subject_id, data
-    FROM unnest($4::uuid[], $5::text[], $6::int[], $7::uuid[], $8::jsonb[])
-         AS pending (id, type, version, subject_id, data)
+    INSERT INTO events (workspace_id, occurred_at, actor, id, type, version, subject_id, data, xid)
+    SELECT $1, coalesce(blurred_to, $2), $3, id, type, version, subject_id, data,
+        CASE WHEN blurred_to IS NULL THEN (pg_current_xact_id()::text)::bigint ELSE 0 END
+    FROM unnest($4::uuid[], $5::text[], $6::int[], $7::uuid[], $8::jsonb[], $9::timestamptz[])
+         AS pending (id, type, version, subject_id, data, blurred_to)
 """
 
 _LOCK_STREAM = """

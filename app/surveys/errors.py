@@ -1,6 +1,6 @@
 """Refusals of the surveys room."""
 
-from app.kit.errors import Conflict, NotFound
+from app.kit.errors import Conflict, Invalid, NotFound
 
 
 class SurveyNotOpen(Conflict):
@@ -29,6 +29,41 @@ class TooManyFrequencyRules(Conflict):
 
     slug = "too-many-frequency-rules"
     title = "There are too many contact frequency rules"
+
+
+class UnknownSurveyLink(NotFound):
+    """No survey can be answered by this link: unknown, expired, revoked, or its survey is not open."""
+
+    slug = "unknown-survey-link"
+    title = "The link leads to no survey"
+
+
+class AlreadyAnswered(Conflict):
+    """A completed response has spent the link."""
+
+    slug = "already-answered"
+    title = "The survey was answered by this link"
+
+
+class ResponseExists(Conflict):
+    """A response with this source and external id was recorded with other content."""
+
+    slug = "response-exists"
+    title = "Another response has this external id"
+
+
+class UnknownSurvey(Invalid):
+    """An item names a survey that this workspace does not have."""
+
+
+def unknown_survey_link() -> UnknownSurveyLink:
+    """One and the same refusal, whatever the reason: a guess learns nothing."""
+    return UnknownSurveyLink("There is no survey to answer here: the link is wrong, or its time is over.")
+
+
+def unknown_response() -> NotFound:
+    """The refusal of an id that is no response to this survey."""
+    return NotFound("There is no such response to this survey.")
 
 
 def unknown_survey() -> NotFound:

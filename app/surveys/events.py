@@ -5,6 +5,11 @@ from pydantic import Field
 from app.kit.outbox import EventType
 from app.kit.schemas import Output
 from app.surveys.schemas.invitations import SurveyAsk, SurveyInvitationChanged
+from app.surveys.schemas.responses import (
+    SurveyParticipationSettled,
+    SurveyResponseChanged,
+    SurveyResponseReceived,
+)
 from app.surveys.schemas.surveys import Survey
 
 
@@ -32,4 +37,26 @@ REMINDER_DUE = EventType(
 )
 _ASKING = (INVITATION_CREATED, INVITATION_CHANGED, REMINDER_DUE)
 
-ALL: tuple[EventType, ...] = (OPENED, CLOSED, *_ASKING)
+RESPONSE_RECEIVED = EventType(
+    "survey.response_received",
+    SurveyResponseReceived,
+    "A response was completed, or recorded by a partner. Of an anonymous survey, `occurred_at` is the start "
+    "of the day.",
+)
+DETRACTOR_RECEIVED = EventType(
+    "survey.detractor_received",
+    SurveyResponseReceived,
+    "A response has a low score: NPS up to 6, CSAT up to 2, CES up to 3. Told besides "
+    "`survey.response_received`.",
+)
+RESPONSE_CHANGED = EventType(
+    "survey.response_changed", SurveyResponseChanged, "A response became a test, or is none any longer."
+)
+PARTICIPATION_SETTLED = EventType(
+    "survey.participation_settled",
+    SurveyParticipationSettled,
+    "Invitations to an anonymous survey are shown as answered: several together, or when the day is over.",
+)
+_ANSWERING = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED, RESPONSE_CHANGED, PARTICIPATION_SETTLED)
+
+ALL: tuple[EventType, ...] = (OPENED, CLOSED, *_ASKING, *_ANSWERING)

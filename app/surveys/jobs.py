@@ -8,6 +8,7 @@ from app.kit.resources import Resources
 from app.surveys.service.links import Links
 from app.surveys.service.planning import PLAN_JOB, Planner
 from app.surveys.service.reminding import REMIND_JOB, ReminderService
+from app.surveys.service.settling import SETTLE_JOB, SettlingService
 from app.surveys.service.surveys import TURN_JOB, SurveyService
 
 CHUNK: Final = 500
@@ -37,14 +38,29 @@ async def remind(resources: Resources, job: Job) -> None:
             seen = await ReminderService(unit, links).remind(CHUNK)
 
 
+async def settle(resources: Resources, job: Job) -> None:
+    """Settles the lot of the survey `job.subject`, or what is due of every survey; each in its own
+    transaction."""
+    if job.subject is not None:
+        due = [job.subject]
+    else:
+        async with resources.database.unit(job.workspace_id, read_only=True) as unit:
+            due = await SettlingService(unit).due()
+    for survey_id in due:
+        async with resources.database.unit(job.workspace_id) as unit:
+            await SettlingService(unit).settle(survey_id)
+
+
 JOBS: Final[dict[str, Callable[[Resources, Job], Awaitable[None]]]] = {
     TURN_JOB: turn,
     PLAN_JOB: ask_planned,
     REMIND_JOB: remind,
+    SETTLE_JOB: settle,
 }
 
 SWEEPS: Final = (
     Sweep(TURN_JOB, "due_surveys"),
     Sweep(PLAN_JOB, "due_planned_invitations"),
     Sweep(REMIND_JOB, "due_survey_reminders"),
+    Sweep(SETTLE_JOB, "due_survey_settlements"),
 )

@@ -1,14 +1,19 @@
 """Who matches a filter, and how they stand: for whoever works on many contacts at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from app.contacts.repository.contacts import ContactRepository, filter_fields
+from app.contacts.repository.contacts import FILTER_FIELDS, ContactRepository, filter_fields
 from app.contacts.repository.matching import MatchingRepository
 from app.kit.database import Unit
-from app.kit.filter_sql import FilterFields
+from app.kit.filter_sql import FilterField, FilterFields
 from app.kit.filters import Filter
+
+
+def offer_fields(fields: Iterable[FilterField]) -> None:
+    """Lets contacts be filtered by what a higher room knows of them. Once in a process, for each field."""
+    FILTER_FIELDS.register(*fields)
 
 
 class ContactState(NamedTuple):

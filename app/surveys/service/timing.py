@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.kit.database import Unit
 from app.kit.periods import local_day
+from app.surveys.models.records import SurveyFacts
 from app.surveys.models.surveys import SurveyRow
 from app.workspaces.service import WorkspaceService
 
@@ -29,7 +30,7 @@ class Calendar:
         """The local day on which an instant lies."""
         return local_day(instant, self.zone)
 
-    def iteration(self, survey: SurveyRow, instant: datetime) -> int:
+    def iteration(self, survey: SurveyRow | SurveyFacts, instant: datetime) -> int:
         """Which iteration of the survey an instant lies in, from 1; 1 for a survey that does not recur.
 
         Iterations are counted in local days, so that a change to summer time moves none.

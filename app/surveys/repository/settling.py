@@ -1,0 +1,85 @@
+"""SQL of settling: what anonymous responses and their invitations still have in common, and how it ends."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from app.kit.database import Unit
+
+
+class SettledInvitation(NamedTuple):
+    """An answered invitation that is not shown as such yet."""
+
+    id: UUID
+    created_at: datetime
+
+
+class SettlingRepository:
+    """The unsettled rows of a unit's workspace."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._connection = unit.connection
+        self._workspace_id = unit.workspace_id
+        self._now = unit.now
+
+    async def note(self, survey_id: UUID, settle_at: datetime, enough: int) -> bool:
+        """Something is to be settled by then, if nothing was before; says whether there is enough for a lot.
+
+        Takes the survey's row, so that no settling overlooks what this unit has written.
+        """
+        row = await self._connection.fetchval(_NOTE, self._workspace_id, survey_id, settle_at, enough)
+        return bool(row)
+
+    async def due(self) -> Sequence[UUID]:
+        """The surveys whose day is over."""
+        rows = await self._connection.fetch(_DUE, self._workspace_id, self._now)
+        return [row["id"] for row in rows]
+
+    async def hold(self, survey_id: UUID) -> datetime | None:
+        """Holds the survey; when its rest is due, None if nothing waits."""
+        settle_at: datetime | None = await self._connection.fetchval(_HOLD, self._workspace_id, survey_id)
+        return settle_at
+
+    async def invitations(self, survey_id: UUID) -> Sequence[SettledInvitation]:
+        rows = await self._connection.fetch(_INVITATIONS, self._workspace_id, survey_id)
+        return [SettledInvitation._make(row) for row in rows]
+
+    async def settle(self, survey_id: UUID, invitations: Sequence[SettledInvitation]) -> None:
+        """Writes the survey's unsettled responses and these invitations anew."""
+        responses = await self._connection.fetch(_RESPONSES, self._workspace_id, survey_id)
+        # Row by row: in one statement the rows would lie in the order in which they were answered.
+        for statement, ids in (
+            (_SETTLE_RESPONSE, [row["id"] for row in responses]),
+            (_SETTLE_INVITATION, [each.id for each in invitations]),
+        ):
+            await self._connection.executemany(statement, [(self._workspace_id, each) for each in ids])
+        await self._connection.execute(_NOTHING_WAITS, self._workspace_id, survey_id)
+
+
+_NOTE: Final = """
+    WITH noted AS (
+        UPDATE surveys SET settle_at = coalesce(settle_at, $3) WHERE workspace_id = $1 AND id = $2
+    )
+    SELECT count(*) >= $4 FROM (
+        SELECT FROM survey_invitations WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled LIMIT $4
+    ) AS waiting
+"""
+_DUE: Final = "SELECT id FROM surveys WHERE workspace_id = $1 AND settle_at <= $2 ORDER BY id"
+_HOLD: Final = """
+    SELECT settle_at FROM surveys WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
+"""
+_INVITATIONS: Final = """
+    SELECT id, created_at FROM survey_invitations
+    WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id
+"""
+_RESPONSES: Final = """
+    SELECT id FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id
+"""
+_SETTLE_RESPONSE: Final = "UPDATE survey_responses SET settled = true WHERE workspace_id = $1 AND id = $2"
+_SETTLE_INVITATION: Final = """
+    UPDATE survey_invitations SET settled = true, opened = true, started = true, next_reminder_at = NULL,
+        version = version + 1
+    WHERE workspace_id = $1 AND id = $2
+"""
+_NOTHING_WAITS: Final = "UPDATE surveys SET settle_at = NULL WHERE workspace_id = $1 AND id = $2"

@@ -1,0 +1,89 @@
+"""HTTP face of the public door, which takes a token in the place of a key."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from app.kit.calls import JSON, Services
+from app.kit.errors import MEDIA_TYPE
+from app.kit.web import JsonRoute, strict_query
+from app.surveys.repository.public import TokenHolder
+from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
+from app.surveys.schemas.questions import LanguageTag
+from app.surveys.service.languages import accept_language
+from app.surveys.service.public import PublicDoor, PublicService
+
+router = APIRouter(
+    prefix="/v1/public/surveys",
+    tags=["public surveys"],
+    route_class=JsonRoute,
+    dependencies=[Depends(strict_query)],
+)
+
+RESPONDENT = "respondent"
+# A shared computer must not show what somebody else was asked, or has said.
+UNKEPT = {"Cache-Control": "no-store"}
+SPENT: dict[int | str, dict[str, Any]] = {
+    409: {
+        "description": "A completed response has spent the link.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+
+Token = Annotated[str, Path(description="The token of an invitation or of an open link.")]
+
+
+@router.get("/{token}", operation_id="public_surveys_get", response_model=PublicSurvey)
+async def get_public_survey(
+    token: Token,
+    request: Request,
+    locale: Annotated[
+        LanguageTag | None, Query(description="The language to read in, before those of `Accept-Language`.")
+    ] = None,
+    accept_languages: Annotated[
+        str | None, Header(alias="Accept-Language", description="Languages to read in, best first.")
+    ] = None,
+) -> Response:
+    """The questions of a survey in the visitor's language, and what this visitor has saved so far.
+
+    Needs no API key. The language is `locale`, else one of `Accept-Language`, else the invitation's, else
+    the survey's default. A wrong, expired or revoked link and one to a survey that is not open are all the
+    same 404.
+    """
+    holder = await _admit(request, token)
+    languages = [*([locale] if locale else ()), *accept_language(accept_languages or "")]
+    async with _services(request).resources.database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
+        survey = await PublicService(unit, holder).show(languages)
+    return _answer(survey, {"Content-Language": survey.locale})
+
+
+@router.post("/{token}", operation_id="public_surveys_answer", response_model=PublicAnswered, responses=SPENT)
+async def answer_public_survey(token: Token, said: PublicAnswer, request: Request) -> Response:
+    """Answers a survey: saves some answers for later, or completes the response, which spends the link.
+
+    Needs no API key. The answers are put on top of those saved before, so sending them twice does no harm;
+    of several completed submissions one is taken, and the others are a 409. By an open link everybody
+    completes a response of their own, and the first save answers with a token to go on with.
+    """
+    holder = await _admit(request, token)
+    async with _services(request).resources.database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
+        answered = await PublicService(unit, holder).answer(said)
+    return _answer(answered, {})
+
+
+async def _admit(request: Request, token: str) -> TokenHolder:
+    services = _services(request)
+    door = PublicDoor(services.resources.database, services.limiter, services.strangers)
+    address = request.client.host if request.client else ""
+    holder, budget = await door.admit(token, address)
+    request.state.workspace_id = str(holder.workspace_id)
+    request.state.answer_headers = budget
+    return holder
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+def _answer(body: PublicSurvey | PublicAnswered, headers: dict[str, str]) -> Response:
+    return Response(body.model_dump_json(), 200, headers | UNKEPT, media_type=JSON)

@@ -1,0 +1,274 @@
+"""The public door: a visitor with a token reads the questions in their language, and answers.
+
+An invitation is held before its response is looked at, so that of any number of submissions at once one is
+taken and the others meet a spent token.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.kit.database import Database, Unit
+from app.kit.errors import Invalid
+from app.kit.ids import new_id, random_id
+from app.kit.rate_limit import RateLimiter
+from app.surveys.errors import AlreadyAnswered, unknown_survey_link
+from app.surveys.models.records import OpenedInvitation, ResponseRecord, SurveyFacts
+from app.surveys.repository.public import (
+    NewInvitation,
+    Opened,
+    PublicRepository,
+    TokenHolder,
+    find_token,
+)
+from app.surveys.repository.responses import ResponseRepository
+from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey, VisitState
+from app.surveys.service.keeping import (
+    QUESTIONNAIRES,
+    Draft,
+    ResponseKeeper,
+    refuse_incomplete,
+    score_of,
+)
+from app.surveys.service.languages import in_language
+from app.surveys.service.links import TOKEN_BYTES, hash_of
+from app.surveys.service.questionnaire import Questionnaire, Walk
+from app.surveys.service.timing import Calendar
+
+
+class PublicDoor:
+    """Tells visitors by their tokens. Wrong ones count against the address they come from."""
+
+    def __init__(self, database: Database, limiter: RateLimiter, strangers: RateLimiter) -> None:
+        self._database = database
+        self._limiter = limiter
+        self._strangers = strangers
+
+    async def admit(self, token: str, address: str) -> tuple[TokenHolder, dict[str, str]]:
+        """Whose token it is, and the headers that tell of its budget.
+
+        Raises `UnknownSurveyLink`, and `RateLimited` for an address that has guessed too often, or asks too
+        often with this token.
+        """
+        guesses = ("survey-tokens", address)
+        self._strangers.peek(guesses).enforce("Too many wrong links have come from this address.")
+        token_hash = hash_of(token)
+        async with self._database.raw() as connection:
+            holder = await find_token(connection, token_hash)
+        if holder is None:
+            self._strangers.check(guesses)
+            raise unknown_survey_link()
+        allowance = self._limiter.check(("survey-token", token_hash, address))
+        allowance.enforce("There were too many requests with this link. Try again later.")
+        return holder, allowance.headers()
+
+
+class PublicService:
+    """What a visitor with a token may do, in a unit of the token's workspace."""
+
+    def __init__(self, unit: Unit, holder: TokenHolder) -> None:
+        self.unit = unit
+        self.repository = PublicRepository(unit, holder)
+        self.responses = ResponseRepository(unit)
+
+    async def show(self, languages: Sequence[str]) -> PublicSurvey:
+        """The survey for a visitor who wants these languages, best first. Raises `UnknownSurveyLink`."""
+        invitation, survey, _ = self._alive(await self.repository.open())
+        held = None if invitation.answered else await self._saved(invitation, survey)
+        number = held.questions_version if held else survey.questions_version
+        questionnaire = await self._questionnaire(survey, number)
+        # Of an anonymous survey nobody may see when somebody came.
+        if invitation.id is not None and not (invitation.opened or survey.anonymous):
+            await self.repository.note_opened()
+        wanted = [*languages, invitation.locale] if invitation.locale else languages
+        locale, questions = questionnaire.localised(wanted, survey.default_locale)
+        words = await self.repository.words(survey.id)
+        return PublicSurvey(
+            state=_state(invitation, held),
+            type=survey.type,
+            title=in_language(words["title"], wanted, survey.default_locale),
+            introduction=_words(words["introduction"], wanted, survey),
+            thanks=_words(words["thanks"], wanted, survey),
+            locale=locale,
+            anonymous=survey.anonymous,
+            questions_version=number,
+            questions=questions,
+            answers=held.answers if held else {},
+        )
+
+    async def answer(self, said: PublicAnswer) -> PublicAnswered:
+        """Saves or completes the visitor's response.
+
+        Raises `UnknownSurveyLink`, `AlreadyAnswered`, and `Invalid` naming each wrong answer.
+        """
+        opened = await self.repository.open_frozen() or await self.repository.open_held()
+        visit = Visit(self.unit, *self._alive(opened))
+        if visit.invitation.answered:
+            raise AlreadyAnswered("A completed response has been given by this link. Thank you!")
+        if visit.survey.anonymous and not said.complete:
+            detail = "must be true: an anonymous survey keeps nothing before the end"
+            raise Invalid.at("/complete", detail, "anonymous_partial")
+        held = await self._saved(visit.invitation, visit.survey)
+        number = held.questions_version if held else visit.survey.questions_version
+        questionnaire = await self._questionnaire(visit.survey, number)
+        answers = questionnaire.merged(held.answers if held else {}, said.answers)
+        walk = questionnaire.walk(answers)
+        record = visit.record(said, held, number, answers)
+        if not said.complete:
+            return await self._save(visit, record, walk, is_new=held is None)
+        refuse_incomplete(walk)
+        scored = record._replace(state="completed", score=score_of(questionnaire, answers))
+        await self._complete(visit, Draft(scored, visit.survey, questionnaire, visit.invitation.id), held)
+        return PublicAnswered(state="completed", next=None, missing=[], token=None)
+
+    async def _complete(self, visit: "Visit", draft: Draft, held: ResponseRecord | None) -> None:
+        keeper = ResponseKeeper(self.unit, visit.calendar)
+        if held is None:
+            await keeper.keep([draft])
+        else:
+            await keeper.finish(draft)
+
+    async def _save(
+        self, visit: "Visit", record: ResponseRecord, walk: Walk, *, is_new: bool
+    ) -> PublicAnswered:
+        token = None
+        if is_new and visit.invitation.id is None:
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            grown = visit.grown(token, record)
+            await self.repository.invite(grown)
+            record = record._replace(invitation_id=grown.id)
+        elif is_new:
+            await self.repository.note_started()
+        if is_new:
+            await self.responses.insert([record], ())
+            await self._freeze(visit.survey)
+        else:
+            await self.responses.replace(record)
+        unanswered = (key for key in walk.path if key not in record.answers)
+        return PublicAnswered(
+            state="partial", next=next(unanswered, None), missing=list(walk.missing), token=token
+        )
+
+    async def _freeze(self, survey: SurveyFacts) -> None:
+        if not survey.is_frozen:
+            await self.responses.freeze([(survey.id, survey.questions_version)])
+
+    async def _saved(self, invitation: OpenedInvitation, survey: SurveyFacts) -> ResponseRecord | None:
+        """What was saved before by this token. It is read after the invitation was held: not with it."""
+        if invitation.id is None or not invitation.started or survey.anonymous:
+            return None
+        return await self.responses.of_invitation(invitation.id)
+
+    async def _questionnaire(self, survey: SurveyFacts, number: int) -> Questionnaire:
+        version = (survey.id, number)
+        found = await QUESTIONNAIRES.of(self.responses, self.unit.workspace_id, {version: survey})
+        return found[version]
+
+    def _alive(self, opened: Opened | None) -> Opened:
+        """Raises `UnknownSurveyLink` for whatever takes no answer, always the same."""
+        if opened is None or not (opened.invitation.works and opened.survey.takes_answers):
+            raise unknown_survey_link()
+        invitation, grace = opened.invitation, timedelta(hours=opened.survey.grace_hours)
+        until = invitation.expires_at
+        if until is not None and not invitation.answered:
+            until += grace if invitation.started else timedelta()
+            if until <= self.unit.now:
+                raise unknown_survey_link()
+        return opened
+
+
+class Visit:
+    """One visitor's call: what their token led to, and the rows that come of it."""
+
+    def __init__(self, unit: Unit, invitation: OpenedInvitation, survey: SurveyFacts, timezone: str) -> None:
+        self.unit = unit
+        self.invitation = invitation
+        self.survey = survey
+        self.calendar = Calendar(ZoneInfo(timezone), unit.now)
+
+    def record(
+        self, said: PublicAnswer, held: ResponseRecord | None, number: int, answers: dict[str, Any]
+    ) -> ResponseRecord:
+        """The response with these answers, as far as it has come: partial."""
+        now, today = self.unit.now, self.calendar.today
+        if held is not None:
+            return held._replace(
+                answers=answers,
+                locale=said.locale or held.locale,
+                answered_at=now,
+                answered_on=today,
+                version=held.version + 1,
+            )
+        invitation, survey = self.invitation, self.survey
+        fresh = ResponseRecord(
+            id=new_id(),
+            survey_id=survey.id,
+            questions_version=number,
+            iteration=self._iteration,
+            contact_id=invitation.contact_id,
+            invitation_id=invitation.id,
+            link_id=invitation.link_id,
+            channel=invitation.channel,
+            locale=said.locale or invitation.locale,
+            source=None,
+            external_id=None,
+            state="partial",
+            answers=answers,
+            score_type=None if survey.type == "custom" else survey.type,
+            score=None,
+            is_test=invitation.is_test,
+            settled=True,
+            started_at=now,
+            answered_at=now,
+            answered_on=today,
+            version=1,
+        )
+        return nobodys(fresh, locale=said.locale) if survey.anonymous else fresh
+
+    def grown(self, token: str, record: ResponseRecord) -> NewInvitation:
+        """The invitation by which a visitor of an open link goes on."""
+        assert self.invitation.link_id is not None
+        return NewInvitation(
+            id=new_id(),
+            survey_id=self.survey.id,
+            iteration=record.iteration,
+            link_id=self.invitation.link_id,
+            channel=record.channel,
+            locale=record.locale,
+            token_hash=hash_of(token),
+            is_test=record.is_test,
+            created_at=self.unit.now,
+            expires_at=self.unit.now + timedelta(days=self.survey.invitation_days),
+        )
+
+    @property
+    def _iteration(self) -> int:
+        return self.invitation.iteration or self.calendar.iteration(self.survey, self.unit.now)
+
+
+def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
+    """The response without anything that leads to whoever gave it. A channel or a language that the
+    invitation had might: one that only they were asked in."""
+    return record._replace(
+        id=random_id(),
+        contact_id=None,
+        invitation_id=None,
+        link_id=None,
+        channel=None,
+        locale=locale,
+        settled=False,
+        started_at=None,
+        answered_at=None,
+    )
+
+
+def _state(invitation: OpenedInvitation, held: ResponseRecord | None) -> VisitState:
+    if invitation.answered:
+        return "completed"
+    return "new" if held is None else "partial"
+
+
+def _words(text: Any, wanted: Sequence[str], survey: SurveyFacts) -> str | None:
+    return None if text is None else in_language(text, wanted, survey.default_locale)

@@ -1,0 +1,262 @@
+"""The partners' door: completed responses of other systems, many in a fixed number of statements.
+
+Locks are taken in one order by every door, so that nobody waits in a circle: surveys whose questions could
+still be replaced, identities of contacts to be made, invitations, and what the keeper takes.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from app.contacts.service.resolving import ContactResolver, Reference
+from app.kit.database import Unit
+from app.kit.errors import FieldError, Invalid, Problem
+from app.kit.ids import new_id
+from app.surveys.errors import ResponseExists, SurveyNotOpen, UnknownSurvey
+from app.surveys.models.records import ResponseRecord, SurveyFacts
+from app.surveys.repository.responses import ForeignKey, ResponseRepository
+from app.surveys.schemas.responses import PartnerResponse
+from app.surveys.service.keeping import (
+    QUESTIONNAIRES,
+    Draft,
+    ResponseKeeper,
+    refuse_incomplete,
+    score_of,
+)
+from app.surveys.service.public import nobodys
+from app.surveys.service.questionnaire import Questionnaire
+from app.surveys.service.timing import Calendar
+
+LATEST = timedelta(days=1)
+
+_Version = tuple[UUID, int]
+
+
+class Recorded(NamedTuple):
+    """What an item did: its response is new, or was recorded before."""
+
+    response: ResponseRecord
+    status: Literal["created", "unchanged"]
+
+
+class Recorder:
+    """Records items in order: a later one sees what an earlier one of its source and external id did."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.repository = ResponseRepository(unit)
+        self.surveys: Mapping[UUID, SurveyFacts] = {}
+        self.questionnaires: Mapping[_Version, Questionnaire] = {}
+        self.results: dict[int, Recorded | Problem] = {}
+
+    async def record(self, items: Sequence[PartnerResponse | Problem]) -> list[Recorded | Problem]:
+        """What each item did, or why it was refused."""
+        self.results = {place: item for place, item in enumerate(items) if isinstance(item, Problem)}
+        said = {place: item for place, item in enumerate(items) if isinstance(item, PartnerResponse)}
+        if said:
+            self.calendar = await Calendar.of(self.unit)
+            await self._load(said)
+            drafts = await self._drafts(said)
+            await self._keep(drafts, said)
+        return [self.results[place] for place in range(len(items))]
+
+    async def _load(self, said: Mapping[int, PartnerResponse]) -> None:
+        ids = {item.survey_id for item in said.values()}
+        self.surveys = await self.repository.facts(ids)
+        changeable = [survey.id for survey in self.surveys.values() if not survey.is_frozen]
+        if changeable:
+            await self.repository.hold_surveys(changeable)
+            self.surveys |= await self.repository.facts(changeable)
+        wanted = {
+            (survey.id, item.questions_version or survey.questions_version): survey
+            for item in said.values()
+            if (survey := self.surveys.get(item.survey_id)) is not None
+        }
+        self.questionnaires = await QUESTIONNAIRES.of(self.repository, self.unit.workspace_id, wanted)
+
+    async def _drafts(self, said: Mapping[int, PartnerResponse]) -> dict[int, Draft]:
+        """The sound items by their places, each with its contact; the others become results."""
+        drafts: dict[int, Draft] = {}
+        for place, item in said.items():
+            try:
+                drafts[place] = self._draft(item)
+            except Problem as problem:
+                self.results[place] = problem
+        named = [place for place in drafts if said[place].contact_id or said[place].contact]
+        contacts = await ContactResolver(self.unit).resolve(
+            [self._reference(said[place], drafts[place]) for place in named]
+        )
+        for place, contact in zip(named, contacts, strict=True):
+            if isinstance(contact, Problem):
+                self.results[place] = contact
+                del drafts[place]
+            else:
+                record = drafts[place].record._replace(contact_id=contact)
+                drafts[place] = drafts[place]._replace(record=record)
+        return drafts
+
+    def _reference(self, item: PartnerResponse, draft: Draft) -> Reference:
+        return Reference(item.contact_id, item.contact, "", draft.record.answered_at or self.unit.now)
+
+    def _draft(self, item: PartnerResponse) -> Draft:
+        """Raises the problem of an item that is not sound."""
+        survey = self.surveys.get(item.survey_id)
+        if survey is None:
+            detail = "is not a survey of this workspace"
+            error = FieldError("/survey_id", detail, "unknown_survey")
+            raise UnknownSurvey("The survey is unknown.", errors=[error])
+        _refuse_if(_errors(item, survey, self.unit.now))
+        answered_at = item.answered_at or self.unit.now
+        _refuse_unless_open(survey, answered_at)
+        version = (survey.id, item.questions_version or survey.questions_version)
+        questionnaire = self.questionnaires.get(version)
+        if questionnaire is None:
+            raise Invalid.at("/questions_version", "is not a version of this survey", "unknown_version")
+        answers = questionnaire.merged({}, item.answers)
+        refuse_incomplete(questionnaire.walk(answers))
+        record = ResponseRecord(
+            id=new_id(),
+            survey_id=survey.id,
+            questions_version=version[1],
+            iteration=self.calendar.iteration(survey, answered_at),
+            contact_id=None,
+            invitation_id=None,
+            link_id=None,
+            channel=item.channel,
+            locale=item.locale,
+            source=item.source,
+            external_id=item.external_id,
+            state="completed",
+            answers=answers,
+            score_type=None if survey.type == "custom" else survey.type,
+            score=score_of(questionnaire, answers),
+            is_test=item.test,
+            settled=True,
+            started_at=answered_at,
+            answered_at=answered_at,
+            answered_on=self.calendar.day(answered_at),
+            version=1,
+        )
+        if survey.anonymous:
+            record = nobodys(record, locale=item.locale)
+        return Draft(record, survey, questionnaire, None)
+
+    async def _keep(self, drafts: dict[int, Draft], said: Mapping[int, PartnerResponse]) -> None:
+        """Writes the first of each source and external id, and compares the others with what is there."""
+        places = _places_by_key(drafts)
+        known = await self.repository.by_key([key for key in places if isinstance(key, tuple)])
+        firsts = {key: drafts[each[0]] for key, each in places.items() if key not in known}
+        fresh = await self._insert([firsts[key] for key in sorted(firsts, key=_key_order)])
+        taken = [
+            key for key, draft in firsts.items() if isinstance(key, tuple) and draft.record.id not in fresh
+        ]
+        known |= await self.repository.by_key(taken)
+        for key, each in places.items():
+            held = known.get(key) if isinstance(key, tuple) else None
+            if held is None:
+                held = fresh[firsts[key].record.id]
+                self.results[each[0]] = Recorded(held, "created")
+                each = each[1:]
+            for place in each:
+                self.results[place] = _again(held, drafts[place].record, said[place])
+
+    async def _insert(self, drafts: Sequence[Draft]) -> dict[UUID, ResponseRecord]:
+        """Those that were written, by their ids, each with the invitation it has spent."""
+        if not drafts:
+            return {}
+        spending = await self._spending(drafts)
+        fresh = await ResponseKeeper(self.unit, self.calendar).keep(spending)
+        return {draft.record.id: draft.record for draft in spending if draft.record.id in fresh}
+
+    async def _spending(self, drafts: Sequence[Draft]) -> list[Draft]:
+        """Each with the open invitation of its contact, which only one response can spend.
+
+        A partial response that was begun by it stays what it is, for it may have been somebody else's.
+        """
+        wanted = {
+            (record.survey_id, record.contact_id, record.is_test)
+            for record in (draft.record for draft in drafts)
+            if record.contact_id is not None
+        }
+        found = await self.repository.open_invitations(sorted(wanted))
+        spending = []
+        for draft in drafts:
+            record = draft.record
+            invitation = (
+                found.pop((record.survey_id, record.contact_id, record.is_test), None)
+                if record.contact_id
+                else None
+            )
+            if invitation is not None:
+                invitation_id, has_partial = invitation
+                record = record._replace(invitation_id=None if has_partial else invitation_id)
+                draft = draft._replace(record=record, invitation_id=invitation_id)
+            spending.append(draft)
+        return spending
+
+
+_Place = ForeignKey | int
+
+
+def _places_by_key(drafts: Mapping[int, Draft]) -> dict[_Place, list[int]]:
+    """Places by source and external id; one without these has a place of its own."""
+    places: dict[_Place, list[int]] = {}
+    for place, draft in drafts.items():
+        record = draft.record
+        keyed = record.source is not None and record.external_id is not None
+        places.setdefault((record.source, record.external_id) if keyed else place, []).append(place)  # type: ignore[arg-type]
+    return places
+
+
+def _key_order(key: _Place) -> tuple[str, str, int]:
+    return (*key, 0) if isinstance(key, tuple) else ("", "", key)
+
+
+def _errors(item: PartnerResponse, survey: SurveyFacts, now: datetime) -> list[FieldError]:
+    errors = []
+    if item.contact_id is not None and item.contact is not None:
+        errors.append(FieldError("/contact", "must not be there together with contact_id", "one_contact"))
+    if item.external_id is not None and item.source is None:
+        errors.append(FieldError("/source", "is needed where there is an external_id", "missing"))
+    if item.answered_at is not None and item.answered_at > now + LATEST:
+        errors.append(FieldError("/answered_at", "must lie at most one day in the future", "in_the_future"))
+    if survey.anonymous:
+        for name in ("contact_id", "contact", "source", "external_id"):
+            if getattr(item, name) is not None:
+                detail = "must be absent: the survey is anonymous"
+                errors.append(FieldError(f"/{name}", detail, "anonymous"))
+    return errors
+
+
+def _refuse_if(errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise Invalid("The response is not valid.", errors=errors)
+
+
+def _refuse_unless_open(survey: SurveyFacts, answered_at: datetime) -> None:
+    """A closed survey still takes what was answered before it closed, however late it comes."""
+    if survey.takes_answers:
+        return
+    if survey.closed_at is None or survey.state != "closed":
+        raise SurveyNotOpen("The survey is not open: it takes no responses yet.")
+    if answered_at >= survey.closed_at:
+        raise SurveyNotOpen("The survey is closed: only responses from before it closed are taken.")
+
+
+def _again(held: ResponseRecord, said: ResponseRecord, item: PartnerResponse) -> Recorded | Problem:
+    """The same content is no news. What an item leaves open cannot differ; whether it is a test may."""
+    same = (
+        held.survey_id == said.survey_id
+        and held.contact_id == said.contact_id
+        and held.answers == said.answers
+        and (held.channel, held.locale) == (said.channel, said.locale)
+        and (item.answered_at is None or held.answered_at == item.answered_at)
+        and (item.questions_version is None or held.questions_version == item.questions_version)
+    )
+    if same:
+        return Recorded(held, "unchanged")
+    return ResponseExists(
+        "A response with this source and external_id was recorded with other content.",
+        extensions={"existing_id": str(held.id)},
+    )

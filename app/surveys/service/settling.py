@@ -1,0 +1,56 @@
+"""Shows who has answered an anonymous survey without showing who answered what.
+
+An answer leaves the invitation and the response as rows of one transaction, whose number the database keeps
+with them (`xmin`). Settling writes a whole lot of both anew in one other transaction, in the order of ids,
+which know nothing of answering, and only then shows the invitations as answered.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from app.kit.database import Unit
+from app.kit.jobs import enqueue
+from app.kit.outbox import emit
+from app.kit.periods import day_bounds
+from app.surveys.events import PARTICIPATION_SETTLED
+from app.surveys.repository.settling import SettlingRepository
+from app.surveys.schemas.responses import SurveyParticipationSettled
+from app.surveys.service.timing import Calendar
+
+SETTLE_JOB: Final = "surveys.settle"
+LOT: Final = 5
+"""So many invitations are settled together before the day is over; after it, those that there are."""
+
+
+class SettlingService:
+    """Settles the answered invitations to anonymous surveys of a unit's workspace."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.repository = SettlingRepository(unit)
+
+    async def wait(self, survey_id: UUID, calendar: Calendar) -> None:
+        """An answer was given: it is settled when there is a lot, and when the day is over at the latest."""
+        _, end_of_day = day_bounds(calendar.today, calendar.zone)
+        if await self.repository.note(survey_id, end_of_day, LOT):
+            enqueue(self.unit, SETTLE_JOB, survey_id)
+
+    async def due(self) -> list[UUID]:
+        """The surveys of which something is to be settled because the day is over."""
+        return list(await self.repository.due())
+
+    async def settle(self, survey_id: UUID) -> None:
+        """Settles what waits, if it is a lot or its day is over."""
+        settle_at = await self.repository.hold(survey_id)
+        if settle_at is None:
+            return
+        waiting = await self.repository.invitations(survey_id)
+        if len(waiting) < LOT and settle_at > self.unit.now:
+            return
+        await self.repository.settle(survey_id, waiting)
+        if not waiting:
+            return
+        calendar = await Calendar.of(self.unit)
+        days = sorted({calendar.day(each.created_at) for each in waiting})
+        settled = SurveyParticipationSettled(survey_id=survey_id, invited_on=days, answered=len(waiting))
+        emit(self.unit, PARTICIPATION_SETTLED, settled)

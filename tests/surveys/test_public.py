@@ -1,0 +1,286 @@
+"""Visitors with a token: they read in their language, save, come back, and answer once."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.kit.rate_limit import RateLimiter
+from tests.surveys.answering import a_link, a_survey, a_token, at, errors, responses, said, say, seen
+from tests.surveys.world import AskingWorld
+
+
+async def test_a_visitor_reads_the_survey_in_their_language(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    token = await a_token(asking, await a_survey(asking))
+
+    answer = await stranger.get(at(token), headers={"Accept-Language": "fr;q=0.9, de-CH;q=0.8"})
+
+    survey = answer.json()
+    assert (survey["title"], survey["thanks"], survey["introduction"]) == (
+        "Wie war es?",
+        "Danke!",
+        "Two minutes.",
+    )
+    assert [question["key"] for question in survey["questions"]] == ["score", "why", "more"]
+    assert survey["questions"][0]["text"] == "Würden Sie uns empfehlen?"
+    assert survey["questions"][1]["show_if"] == {"field": "score", "op": "lte", "value": 6}
+    assert (survey["state"], survey["answers"], survey["anonymous"]) == ("new", {}, False)
+    assert answer.headers["Content-Language"] == survey["locale"] == "de"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_language_asked_for_goes_before_the_browsers_and_that_before_the_invitations(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    token = await a_token(asking, await a_survey(asking), locale="de")
+
+    by_query = await stranger.get(f"{at(token)}?locale=en", headers={"Accept-Language": "de"})
+
+    assert by_query.json()["locale"] == "en"
+    assert (await seen(stranger, token, **{"Accept-Language": "en-GB"}))["locale"] == "en"
+    assert (await seen(stranger, token))["locale"] == "de"
+    assert (await seen(stranger, token, **{"Accept-Language": ";;q=x, *"}))["locale"] == "de"
+
+
+async def test_the_first_look_opens_the_invitation(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+
+    await seen(stranger, token)
+    await seen(stranger, token)
+
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert (invitation["opened"], invitation["started"], invitation["version"]) == (True, False, 2)
+
+
+async def test_what_is_saved_is_there_to_go_on_with(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+
+    first = await said(stranger, token, complete=False, score=3)
+
+    assert first == {"state": "partial", "next": "why", "missing": ["why"], "token": None}
+    again = await seen(stranger, token)
+    assert (again["state"], again["answers"]) == ("partial", {"score": 3})
+    second = await said(stranger, token, complete=False, why="Late.")
+    assert (second["next"], second["missing"]) == ("more", [])
+    (response,) = await responses(asking, survey_id)
+    assert (response["state"], response["answers"]) == ("partial", {"score": 3, "why": "Late."})
+    assert response["score"] is None
+
+
+async def test_answers_that_fall_off_the_path_are_forgotten(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, score=3, why="Late.")
+
+    await said(stranger, token, score=9)
+
+    (response,) = await responses(asking, survey_id)
+    assert (response["state"], response["answers"], response["score"]) == ("completed", {"score": 9}, 9)
+
+
+async def test_a_completed_response_spends_the_token(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id, contact_id = await a_survey(asking), await asking.contact()
+    token = await a_token(asking, survey_id, contact_id, channel="email")
+
+    done = await said(stranger, token, score=9, more="Fast!")
+
+    assert done == {"state": "completed", "next": None, "missing": [], "token": None}
+    again = await say(stranger, token, score=1, why="x")
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/already-answered")
+    look = await seen(stranger, token)
+    assert (look["state"], look["answers"]) == ("completed", {})
+    (response,) = await responses(asking, survey_id)
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert response["contact_id"] == contact_id
+    assert response["invitation_id"] == invitation["id"]
+    assert (response["score"], response["channel"], response["test"]) == (9, "email", False)
+    assert response["answered_at"] == invitation["answered_at"]
+    assert (invitation["answered"], invitation["opened"], invitation["started"]) == (True, True, True)
+
+
+async def test_the_end_of_the_path_has_to_be_reached(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    token = await a_token(asking, await a_survey(asking))
+
+    assert errors(await say(stranger, token)) == [("/answers/score", "missing")]
+    assert errors(await say(stranger, token, score=2)) == [("/answers/why", "missing")]
+    assert errors(await say(stranger, token, score=9, why="x")) == [("/answers/why", "not_reached")]
+    assert errors(await say(stranger, token, score=11, what=1)) == [
+        ("/answers/score", "out_of_range"),
+        ("/answers/what", "unknown_question"),
+    ]
+    assert (await seen(stranger, token))["state"] == "new"
+
+
+async def dead_ends(asking: AskingWorld) -> list[str]:
+    """A token of each kind that takes no answer."""
+    closed, archived, open_one = await a_survey(asking), await a_survey(asking), await a_survey(asking)
+    of_closed, of_archived = await a_token(asking, closed), await a_token(asking, archived)
+    await asking.client.post(f"/v1/surveys/{closed}/close")
+    await asking.client.delete(f"/v1/surveys/{archived}")
+    revoked = await a_token(asking, open_one)
+    (invitation,) = await asking.listed(f"/v1/surveys/{open_one}/invitations")
+    path = f"/v1/surveys/{open_one}/invitations/{invitation['id']}"
+    assert (await asking.client.patch(path, json={"delivery": "revoked"})).status_code == 200
+    link, expired = await a_link(asking, open_one), await a_token(asking, open_one)
+    assert (await asking.client.delete(f"/v1/surveys/{open_one}/links/{link['id']}")).status_code == 204
+    asking.clock.advance(days=31)
+    return [of_closed, of_archived, revoked, link["token"], expired, "unknown-to-everybody", "%C3%A4~%2520"]
+
+
+async def test_every_dead_end_looks_the_same(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    """Whoever guesses or is too late learns nothing from the refusal, byte for byte."""
+    seen_bodies = set()
+    for token in await dead_ends(asking):
+        for answer in (await stranger.get(at(token)), await say(stranger, token, score=9)):
+            assert answer.status_code == 404, answer.text
+            own = (answer.headers["X-Request-Id"], answer.json()["instance"])
+            seen_bodies.add(answer.text.replace(own[0], "").replace(own[1], ""))
+
+    (body,) = seen_bodies
+    assert "/problems/unknown-survey-link" in body
+
+
+async def test_an_answer_in_progress_may_be_finished_in_the_days_of_grace(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking, invitation_days=1, grace_hours=24)
+    begun, fresh = await a_token(asking, survey_id), await a_token(asking, survey_id)
+    await said(stranger, begun, complete=False, score=9)
+
+    asking.clock.advance(hours=30)
+
+    assert (await say(stranger, fresh, score=9)).status_code == 404
+    assert (await said(stranger, begun))["state"] == "completed"
+
+
+async def test_grace_has_an_end(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    token = await a_token(asking, await a_survey(asking, invitation_days=1, grace_hours=24))
+    await said(stranger, token, complete=False, score=9)
+
+    asking.clock.advance(hours=49)
+
+    assert (await say(stranger, token)).status_code == 404
+
+
+async def test_everybody_answers_an_open_link_once_more(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+    link = await a_link(asking, survey_id, channel="store")
+
+    for score in (9, 10):
+        assert (await said(stranger, link["token"], score=score))["state"] == "completed"
+
+    found = await responses(asking, survey_id)
+    assert sorted(response["score"] for response in found) == [9, 10]
+    assert {(each["link_id"], each["channel"], each["contact_id"]) for each in found} == {
+        (link["id"], "store", None)
+    }
+
+
+async def test_a_save_by_an_open_link_gives_a_token_to_go_on_with(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+    link = await a_link(asking, survey_id)
+
+    saved = await said(stranger, link["token"], complete=False, score=2)
+
+    assert saved["token"]
+    assert (await seen(stranger, link["token"]))["answers"] == {}, "what others said is not shown"
+    assert (await seen(stranger, saved["token"]))["answers"] == {"score": 2}
+    assert (await said(stranger, saved["token"], complete=False, why="Late."))["token"] is None
+    assert (await said(stranger, saved["token"]))["state"] == "completed"
+    (response,) = await responses(asking, survey_id)
+    assert (response["link_id"], response["state"]) == (link["id"], "completed")
+    assert response["invitation_id"] is not None
+
+
+async def test_questions_that_somebody_has_begun_to_answer_stay_for_them(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+    begun, fresh = await a_token(asking, survey_id), await a_token(asking, survey_id)
+    await said(stranger, begun, complete=False, score=9)
+
+    changed = await asking.client.patch(
+        f"/v1/surveys/{survey_id}",
+        json={"questions": [{"key": "score", "type": "nps", "text": "Would you tell a friend?"}]},
+    )
+
+    assert changed.json()["questions_version"] == 2
+    assert ((await seen(stranger, begun))["questions_version"]) == 1
+    assert ((await seen(stranger, fresh))["questions_version"]) == 2
+    await said(stranger, begun, more="Old.")
+    await said(stranger, fresh, score=8)
+    found = await responses(asking, survey_id, sort="answered_on")
+    assert sorted((each["questions_version"], each["score"]) for each in found) == [(1, 9), (2, 8)]
+
+
+async def test_a_test_invitation_makes_a_test_response(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+
+    await said(stranger, await a_token(asking, survey_id, test=True), score=1, why="x")
+
+    (response,) = await responses(asking, survey_id, test=True)
+    assert response["test"]
+    assert await asking.listed("/v1/followups") == []
+
+
+async def test_unknown_parts_of_a_request_are_refused(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    token = await a_token(asking, await a_survey(asking))
+
+    assert errors(await stranger.get(f"{at(token)}?lang=de")) == [("?lang", "unknown_parameter")]
+    wrong = await stranger.post(at(token), json={"answers": {"score": 9}, "finished": True})
+    assert sorted(errors(wrong)) == [("/complete", "missing"), ("/finished", "extra_forbidden")]
+
+
+@pytest.fixture
+async def limited(app: FastAPI) -> AsyncIterator[None]:
+    """The app allows three wrong links by address, and five requests by link and address."""
+    usual = app.state.services
+    app.state.services = replace(usual, limiter=RateLimiter(0.001, 5), strangers=RateLimiter(0.001, 3))
+    yield
+    app.state.services = usual
+
+
+@pytest.fixture
+async def two_tokens(asking: AskingWorld) -> tuple[str, str]:
+    """Made before anything is limited, since that takes requests as well."""
+    survey_id = await a_survey(asking)
+    return await a_token(asking, survey_id), await a_token(asking, survey_id)
+
+
+@pytest.mark.usefixtures("limited")
+async def test_guessing_is_throttled_by_address(stranger: httpx.AsyncClient) -> None:
+    statuses = [(await stranger.get(at(f"guess-{number}"))).status_code for number in range(5)]
+
+    assert statuses == [404, 404, 404, 429, 429]
+
+
+async def test_a_token_has_a_budget_of_its_own(
+    two_tokens: tuple[str, str], limited: None, stranger: httpx.AsyncClient
+) -> None:
+    mine, other = two_tokens
+
+    answers = [await stranger.get(at(mine)) for _ in range(6)]
+
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert "Retry-After" in answers[-1].headers
+    assert (await stranger.get(at(other))).status_code == 200

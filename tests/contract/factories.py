@@ -160,6 +160,22 @@ async def make_survey(world: World) -> str:
     return survey_id
 
 
+async def make_invitation(world: World) -> str:
+    contact_id = await world.made_by("/v1/contacts", {"given_name": "Bob"})
+    path = f"/v1/surveys/{await world.id('survey_id')}/invitations"
+    answer = await world.post(path, {"contact_ids": [contact_id]})
+    return str(answer["items"][0]["invitation_id"])
+
+
+async def make_survey_link(world: World) -> str:
+    return await world.made_by(f"/v1/surveys/{await world.id('survey_id')}/links", {"name": "Poster"})
+
+
+async def make_frequency_rule(world: World) -> str:
+    rule = {"name": "Daily", "max_invitations": 1000, "window_hours": 24}
+    return await world.made_by("/v1/contact-frequency-rules", rule)
+
+
 async def make_goal(world: World) -> str:
     body = {
         "title": "Grow revenue",
@@ -214,6 +230,9 @@ FACTORIES: dict[str, Callable[[World], Awaitable[str]]] = {
     "touchpoint_id": make_touchpoint,
     "followup_id": make_followup,
     "survey_id": make_survey,
+    "invitation_id": make_invitation,
+    "link_id": make_survey_link,
+    "rule_id": make_frequency_rule,
     "key": a_metric,
     "goal_id": make_goal,
     "endpoint_id": make_endpoint,
@@ -230,6 +249,7 @@ NAMED_IN_BODIES = {
     "owner_id": "member_id",
     "stakeholder_ids": "member_id",
     "contact_id": "contact_id",
+    "contact_ids": "contact_id",
     "parent_id": "goal_id",
     "survey_id": "survey_id",
     "ids": "event_id",

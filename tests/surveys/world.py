@@ -132,6 +132,19 @@ class AskingWorld:
             at = self.clock.now() - timedelta(hours=hours)
             await self.fetch(_ASKED_BEFORE, UUID(survey_id), UUID(contact_id), at)
 
+    async def answered_before(
+        self,
+        survey_id: str,
+        contact_id: str,
+        *,
+        hours_ago: float = 0,
+        state: str = "completed",
+        test: bool = False,
+    ) -> None:
+        """A response that a partner brought, without an invitation."""
+        at = self.clock.now() - timedelta(hours=hours_ago)
+        await self.fetch(_ANSWERED_BEFORE, UUID(survey_id), UUID(contact_id), at, state, test)
+
     async def fetch(self, statement: str, *arguments: Any) -> Sequence[Any]:
         """Runs SQL whose first parameter is the workspace."""
         async with self.resources.database.unit(self.tenant.workspace_id) as unit:
@@ -140,10 +153,19 @@ class AskingWorld:
 
 _ASKED_BEFORE = """
     INSERT INTO survey_invitations (
-        workspace_id, id, survey_id, contact_id, created_at, expires_at, iteration, token_hash, origin, is_test,
-        delivery, opened, started, answered, settled, reminders_sent, version
+        workspace_id, id, survey_id, contact_id, created_at, expires_at, iteration, token_hash, origin,
+        is_test, delivery, opened, started, answered, settled, reminders_sent, version
     ) VALUES (
-        $1, gen_random_uuid(), $2, $3, $4, $4::timestamptz + interval '30 days', 1, ''::bytea, 'request', false,
-        'sent', false, false, false, true, 0, 1
+        $1, gen_random_uuid(), $2, $3, $4, $4::timestamptz + interval '30 days', 1, '', 'request',
+        false, 'sent', false, false, false, true, 0, 1
+    )
+"""
+
+_ANSWERED_BEFORE = """
+    INSERT INTO survey_responses (
+        workspace_id, id, survey_id, questions_version, iteration, contact_id, state, answers, is_test,
+        settled, started_at, answered_at, answered_on, version
+    ) VALUES (
+        $1, gen_random_uuid(), $2, 1, 1, $3, $5, '{}', $6, true, $4, $4, $4::timestamptz::date, 1
     )
 """

@@ -1,0 +1,157 @@
+"""Reminding contacts of what they have not answered."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app.surveys.events import REMINDER_DUE
+from tests.stand_ins import MovableClock
+from tests.surveys.world import AskingWorld, Json
+
+REMINDED = "survey.reminder_due"
+
+
+async def invited(asking: AskingWorld, **settings: Any) -> tuple[str, Json]:
+    """A survey that reminds twice, a day apart, and the invitation of a contact to it."""
+    survey_id = await asking.survey(**{"reminders_max": 2, "reminder_gap_hours": 24} | settings)
+    ada = await asking.contact(emails=[{"address": "ada@example.com"}])
+    [item] = await asking.invite(survey_id, ada, channel="email")
+    return survey_id, item
+
+
+async def days_pass(asking: AskingWorld, days: int) -> None:
+    for _ in range(days):
+        asking.clock.advance(hours=24)
+        await asking.remind()
+
+
+async def test_as_many_reminders_as_allowed_each_after_its_gap(asking: AskingWorld) -> None:
+    survey_id, _ = await invited(asking)
+    asking.clock.advance(hours=23)
+    await asking.remind()
+    assert await asking.published(REMINDED) == []
+    asking.clock.advance(hours=1)
+    await asking.remind()
+    await asking.remind()
+    assert len(await asking.published(REMINDED)) == 1
+    await days_pass(asking, 3)
+
+    [shown] = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert shown["reminders_sent"] == 2
+    assert [told["reminders_sent"] for told in await asking.published(REMINDED)] == [1, 2]
+
+
+async def test_a_reminder_says_what_the_invitation_said(asking: AskingWorld) -> None:
+    await invited(asking, link_url="https://shop.example/{token}")
+    await days_pass(asking, 1)
+    [asked] = await asking.published("survey.invitation_created")
+    [told] = await asking.published(REMINDED)
+
+    assert told == asked | {"reminders_sent": 1}
+    assert REMINDER_DUE.data.model_validate(told).model_dump(mode="json") == told
+
+
+async def test_workers_at_once_remind_once(asking: AskingWorld) -> None:
+    await invited(asking)
+    asking.clock.advance(hours=24)
+    await asyncio.gather(*(asking.remind() for _ in range(4)))
+
+    assert len(await asking.published(REMINDED)) == 1
+
+
+async def test_rules_on_frequency_do_not_hold_for_reminders_and_do_not_count_them(
+    asking: AskingWorld,
+) -> None:
+    await asking.rule(max_invitations=1, window_hours=30)
+    _, item = await invited(asking)
+    await days_pass(asking, 1)
+    assert len(await asking.published(REMINDED)) == 1
+    asking.clock.advance(hours=7)
+
+    assert await asking.skipped(await asking.survey(), item["contact_id"]) == [None]
+
+
+@pytest.mark.parametrize("ending", ["answered", "bounced", "revoked", "archived survey", "expired"])
+async def test_what_is_over_is_not_reminded_of(asking: AskingWorld, ending: str) -> None:
+    survey_id, item = await invited(asking, invitation_days=1 if ending == "expired" else 30)
+    path = f"/v1/surveys/{survey_id}"
+    if ending == "answered":
+        await asking.answer(item["invitation_id"])
+    elif ending == "archived survey":
+        await asking.client.delete(path)
+    elif ending != "expired":
+        await asking.client.patch(f"{path}/invitations/{item['invitation_id']}", json={"delivery": ending})
+    await days_pass(asking, 2)
+
+    assert await asking.published(REMINDED) == []
+    assert await asking.fetch(WAITING) == []
+
+
+@pytest.mark.parametrize("hindrance", ["denied", "suppressed", "archived", "closed"])
+async def test_who_may_not_be_written_to_is_reminded_once_they_may(
+    asking: AskingWorld, hindrance: str
+) -> None:
+    survey_id, item = await invited(asking)
+    contact, survey = f"/v1/contacts/{item['contact_id']}", f"/v1/surveys/{survey_id}"
+    match hindrance:
+        case "denied":
+            await asking.made(f"{contact}/consents", {"purpose": "surveys", "state": "denied"})
+        case "suppressed":
+            await asking.made("/v1/suppressions", {"email": "ada@example.com", "reason": "objected"})
+        case "archived":
+            await asking.client.delete(contact)
+        case "closed":
+            await asking.client.post(f"{survey}/close")
+    await days_pass(asking, 1)
+    assert await asking.published(REMINDED) == []
+
+    match hindrance:
+        case "denied":
+            await asking.made(f"{contact}/consents", {"purpose": "surveys", "state": "granted"})
+        case "suppressed":
+            [entry] = await asking.listed("/v1/suppressions")
+            await asking.client.delete(f"/v1/suppressions/{entry['id']}")
+        case "archived":
+            await asking.client.post(f"{contact}/restore")
+        case "closed":
+            await asking.client.post(f"{survey}/open")
+    await days_pass(asking, 1)
+    assert len(await asking.published(REMINDED)) == 1
+
+
+async def test_a_denial_on_another_channel_hinders_nothing(asking: AskingWorld) -> None:
+    _, item = await invited(asking)
+    said = {"purpose": "surveys", "state": "denied", "channel": "sms"}
+    await asking.made(f"/v1/contacts/{item['contact_id']}/consents", said)
+    await days_pass(asking, 1)
+
+    assert len(await asking.published(REMINDED)) == 1
+
+
+async def test_reminders_of_an_anonymous_survey_do_not_tell_who_has_answered(asking: AskingWorld) -> None:
+    """As long as somebody's answer is not to be told, nobody is reminded: who was left out would be them."""
+    survey_id, item = await invited(asking, anonymous=True)
+    await asking.answer(item["invitation_id"], settled=False)
+    await asking.invite(survey_id, await asking.contact())
+    await asking.fetch("UPDATE surveys SET settle_at = now() WHERE workspace_id = $1")
+    await days_pass(asking, 1)
+    assert await asking.published(REMINDED) == []
+
+    await asking.answer(item["invitation_id"], settled=True)
+    await asking.fetch("UPDATE surveys SET settle_at = NULL WHERE workspace_id = $1")
+    await asking.remind()
+    assert item["contact_id"] not in [told["contact_id"] for told in await asking.published(REMINDED)]
+    assert len(await asking.published(REMINDED)) == 1
+
+
+async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock) -> None:
+    clock.advance(hours=-25)
+    await invited(asking)
+    async with asking.resources.database.raw() as connection:
+        rows = await connection.fetch("SELECT workspace_id FROM due_survey_reminders()")
+
+    assert asking.tenant.workspace_id in {row["workspace_id"] for row in rows}
+
+
+WAITING = "SELECT id FROM survey_invitations WHERE workspace_id = $1 AND next_reminder_at IS NOT NULL"

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from app.contacts import events as contacts
+from app.contacts.service.matching import offer_fields
 from app.followups import events as followups
 from app.followups import handlers as followup_handlers
 from app.followups import jobs as followup_jobs
@@ -21,6 +22,7 @@ from app.metrics.service.marking import FOLD_JOB
 from app.surveys import events as surveys
 from app.surveys import handlers as survey_handlers
 from app.surveys import jobs as survey_jobs
+from app.surveys.service.contact_scores import CONTACT_FIELDS
 from app.touchpoints import events as touchpoints
 from app.webhooks import events as webhooks
 from app.webhooks import handlers as webhook_handlers
@@ -81,6 +83,10 @@ SWEEPS: tuple[Sweep, ...] = (
     *webhook_jobs.SWEEPS,
     *intake_jobs.SWEEPS,
 )
+
+
+# Contacts can be filtered by what higher rooms know of them.
+offer_fields(CONTACT_FIELDS)
 
 
 def job_handlers(resources: Resources) -> dict[str, Handler]:

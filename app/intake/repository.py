@@ -160,8 +160,8 @@ class InboundEventRepository:
         )
         return {row["id"] for row in rows}
 
-    async def mark_applied(self, contacts: Mapping[UUID, UUID]) -> None:
-        """`contacts` is by event the contact it was applied to."""
+    async def mark_applied(self, contacts: Mapping[UUID, UUID | None]) -> None:
+        """`contacts` is by event the contact it was applied to, if there is one."""
         now = self._unit.now
         await self._connection.execute(
             _MARK_APPLIED,
@@ -171,6 +171,11 @@ class InboundEventRepository:
             list(contacts),
             list(contacts.values()),
         )
+
+    async def forget(self, ids: Sequence[UUID]) -> None:
+        """Keeps of applied events no more than that they came."""
+        if ids:
+            await self._connection.execute(_FORGET, self._workspace_id, list(ids), ROW_KEPT)
 
     async def park(self, parkings: Sequence[Parking]) -> None:
         await self._connection.execute(
@@ -271,6 +276,12 @@ _MARK_APPLIED = """
     SET state = 'applied', contact_id = done.contact_id, finished_at = $2, purge_at = $3
     FROM unnest($4::uuid[], $5::uuid[]) AS done (id, contact_id)
     WHERE event.workspace_id = $1 AND event.id = done.id
+"""
+
+_FORGET = """
+    UPDATE inbound_events
+    SET payload = NULL, subject = NULL, event_time = NULL, purge_at = received_at + $3::interval
+    WHERE workspace_id = $1 AND id = ANY ($2::uuid[])
 """
 
 _PARK = """

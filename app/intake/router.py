@@ -137,7 +137,9 @@ async def receive_events(source_id: UUID, request: Request) -> Response:
 
     `rapport.contact` has the body of an upsert as `data`, `rapport.touchpoint` that of `touchpoints_create`,
     where `occurred_at` defaults to the event's `time`, and `source` with `external_id` to the `key` of the
-    source with the event's `id`. Other types are accepted and parked.
+    source with the event's `id`. `rapport.survey_response` has that of `survey_responses_create` and the
+    `survey_id`, with the same defaults, of which an anonymous survey takes none but the time; what was
+    applied to one is not kept here. Other types are accepted and parked.
     The signature covers the body and not the `ce-` headers of the binary mode.
     """
     intake = _intake(request)

@@ -95,7 +95,8 @@ class CloudEvent(BaseModel):
     """A CloudEvent 1.0 whose data is JSON. Extension attributes are allowed and not kept.
 
     `data` is the body of the REST call that the type stands for: `rapport.contact` that of an upsert in
-    `POST /v1/contacts/batch`, `rapport.touchpoint` that of `POST /v1/touchpoints`.
+    `POST /v1/contacts/batch`, `rapport.touchpoint` that of `POST /v1/touchpoints`, `rapport.survey_response`
+    that of `POST /v1/surveys/{survey_id}/responses` with the `survey_id` in it.
     """
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
@@ -109,14 +110,17 @@ class CloudEvent(BaseModel):
         description="Where it happened, a URI reference.", examples=["/orders"]
     )
     type: EventAttribute = Field(
-        description="`rapport.contact` or `rapport.touchpoint`; others are kept and parked.",
+        description="`rapport.contact`, `rapport.touchpoint` or `rapport.survey_response`; others are kept "
+        "and parked.",
         examples=["rapport.touchpoint"],
     )
     subject: EventAttribute | None = Field(
         default=None, description="What it is about; shown with parked events."
     )
     time: Instant | None = Field(
-        default=None, description="When it happened: the `occurred_at` of a touchpoint that has none."
+        default=None,
+        description="When it happened: the `occurred_at` of a touchpoint, or `answered_at` of a response, "
+        "that has none.",
     )
     datacontenttype: Annotated[EventAttribute, AfterValidator(_json_only)] | None = Field(
         default=None, description="`application/json`, if it is there at all."

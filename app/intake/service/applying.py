@@ -1,12 +1,12 @@
 """Applies stored events: each exactly once, in the order of receipt, through the rooms below.
 
-One transaction changes contacts and touchpoints and marks the events, so a crash leaves both or neither.
-One process at a time works on a source, which is what keeps the order.
+One transaction changes contacts, touchpoints and responses and marks the events, so a crash leaves both or
+neither. One process at a time works on a source, which is what keeps the order.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import structlog
@@ -19,15 +19,21 @@ from app.intake.repository import InboundEventRepository, Parking, PendingEvent,
 from app.intake.service.bodies import (
     CONTACT,
     KNOWN_TYPES,
+    SURVEY_RESPONSE,
     TOUCHPOINT,
     EventFacts,
     contact_body,
+    keyed,
+    survey_response_body,
     touchpoint_body,
 )
 from app.intake.service.verdicts import item_error, reason_of
 from app.kit.database import Database, Unit
 from app.kit.errors import Problem
 from app.kit.jobs import Job, enqueue
+from app.surveys.schemas.responses import PartnerResponse
+from app.surveys.service.recording import Recorder as ResponseRecorder
+from app.surveys.service.surveys import SurveyService
 from app.touchpoints.schemas import TouchpointCreate
 from app.touchpoints.service.recording import Recorder
 from app.workspaces.service import WorkspaceService
@@ -41,13 +47,21 @@ MOST_ATTEMPTS = 5
 UNKNOWN_TYPE = "unknown_type"
 INTERNAL = "internal"
 
-Body = ContactUpsert | TouchpointCreate | Problem
+Body = ContactUpsert | TouchpointCreate | PartnerResponse | Problem
+
+
+class Applied(NamedTuple):
+    """An event that has been applied: to which contact, and whether nothing of it may be kept."""
+
+    contact_id: UUID | None
+    is_anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     event: PendingEvent
     body: Body
+    facts: EventFacts
 
 
 async def apply_events(database: Database, job: Job) -> None:
@@ -110,54 +124,82 @@ class EventApplier:
         assert source is not None
         namesakes = await self.repository.namesakes(self.source_id, events)
         prepared = [_prepared(event, source.key, is_namesake=event.id in namesakes) for event in events]
-        contacts: dict[UUID, UUID] = {}
+        applied: dict[UUID, Applied] = {}
         parkings: list[Parking] = []
         for run in _runs(prepared):
             for event, outcome in await self._apply_run(run):
                 if isinstance(outcome, Problem):
                     parkings.append(_parking(event, outcome))
                 else:
-                    contacts[event.id] = outcome
-        await self.repository.mark_applied(contacts)
+                    applied[event.id] = outcome
+        await self.repository.mark_applied({each: done.contact_id for each, done in applied.items()})
+        await self.repository.forget([each for each, done in applied.items() if done.is_anonymous])
         await self.repository.park(parkings)
 
-    async def _apply_run(self, run: Sequence[_Prepared]) -> list[tuple[PendingEvent, UUID | Problem]]:
-        """What became of each: the contact it was applied to, or why it could not be."""
-        judged: list[tuple[PendingEvent, UUID | Problem]] = []
-        for kind, apply in ((ContactUpsert, self._contacts), (TouchpointCreate, self._touchpoints)):
+    async def _apply_run(self, run: Sequence[_Prepared]) -> list[tuple[PendingEvent, Applied | Problem]]:
+        """What became of each: what it was applied to, or why it could not be."""
+        judged: list[tuple[PendingEvent, Applied | Problem]] = []
+        for kind, apply in (
+            (ContactUpsert, self._contacts),
+            (TouchpointCreate, self._touchpoints),
+            (PartnerResponse, self._responses),
+        ):
             chosen = [each for each in run if isinstance(each.body, kind)]
             if chosen:
-                outcomes = await apply([each.body for each in chosen])
+                outcomes = await apply(chosen)
                 judged += zip([each.event for each in chosen], outcomes, strict=True)
         return judged + [(each.event, each.body) for each in run if isinstance(each.body, Problem)]
 
-    async def _contacts(self, bodies: Sequence[Any]) -> list[UUID | Problem]:
+    async def _contacts(self, prepared: Sequence[_Prepared]) -> list[Applied | Problem]:
+        bodies = [cast(ContactUpsert, each.body) for each in prepared]
         outcomes = await ContactUpserter(self.unit).upsert(bodies)
-        return [outcome.problem or cast(UUID, outcome.id) for outcome in outcomes]
+        return [outcome.problem or Applied(outcome.id) for outcome in outcomes]
 
-    async def _touchpoints(self, bodies: Sequence[Any]) -> list[UUID | Problem]:
+    async def _touchpoints(self, prepared: Sequence[_Prepared]) -> list[Applied | Problem]:
         currency = await WorkspaceService(self.unit).currency()
+        bodies = [cast(TouchpointCreate, each.body) for each in prepared]
         changes = await Recorder(self.unit, currency).record(bodies)
-        return [change if isinstance(change, Problem) else change.after.contact_id for change in changes]
+        return [
+            change if isinstance(change, Problem) else Applied(change.after.contact_id) for change in changes
+        ]
+
+    async def _responses(self, prepared: Sequence[_Prepared]) -> list[Applied | Problem]:
+        bodies = [cast(PartnerResponse, each.body) for each in prepared]
+        anonymous = await SurveyService(self.unit).anonymous_among({body.survey_id for body in bodies})
+        recorded = await ResponseRecorder(self.unit).record(
+            [
+                body if body.survey_id in anonymous else keyed(body, each.facts)
+                for each, body in zip(prepared, bodies, strict=True)
+            ]
+        )
+        return [
+            each
+            if isinstance(each, Problem)
+            else Applied(each.response.contact_id, each.response.survey_id in anonymous)
+            for each in recorded
+        ]
 
 
 def _prepared(event: PendingEvent, source_key: str, *, is_namesake: bool) -> _Prepared:
     body: Body
+    # Two of the partner's systems may count alike; the one must not overwrite what the other told.
+    external_id = str(event.id) if is_namesake else event.event_id
+    facts = EventFacts(source_key, external_id, event.event_time)
     if event.type == CONTACT:
         body = contact_body(event.payload)
     elif event.type == TOUCHPOINT:
-        # Two of the partner's systems may count alike; the one must not overwrite what the other told.
-        external_id = str(event.id) if is_namesake else event.event_id
-        body = touchpoint_body(event.payload, EventFacts(source_key, external_id, event.event_time))
+        body = touchpoint_body(event.payload, facts)
+    elif event.type == SURVEY_RESPONSE:
+        body = survey_response_body(event.payload, facts)
     else:
         body = UnknownEventType(f"The types taken are {', '.join(sorted(KNOWN_TYPES))}.")
-    return _Prepared(event, body)
+    return _Prepared(event, body, facts)
 
 
 def _runs(prepared: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
     """Stretches in which contacts can go first and the end is as if each event had gone in its turn.
 
-    That is so until a contact comes by a key that a touchpoint before it has used.
+    That is so until a contact comes by a key that a touchpoint or response before it has used.
     """
     run: list[_Prepared] = []
     used: set[IdentityKey] = set()
@@ -165,7 +207,7 @@ def _runs(prepared: Sequence[_Prepared]) -> Iterator[list[_Prepared]]:
         if isinstance(each.body, ContactUpsert) and not used.isdisjoint(_keys(each.body)):
             yield run
             run, used = [], set()
-        elif isinstance(each.body, TouchpointCreate):
+        elif isinstance(each.body, TouchpointCreate | PartnerResponse):
             used.update(_reference(each.body))
         run.append(each)
     yield run
@@ -178,8 +220,8 @@ def _keys(contact: ContactUpsert) -> Iterator[IdentityKey]:
         yield IdentityKey.external(external.source, external.id)
 
 
-def _reference(touchpoint: TouchpointCreate) -> Iterator[IdentityKey]:
-    contact = touchpoint.contact
+def _reference(body: TouchpointCreate | PartnerResponse) -> Iterator[IdentityKey]:
+    contact = body.contact
     if contact is not None and contact.external_id is not None:
         yield IdentityKey.external(contact.external_id.source, contact.external_id.id)
     elif contact is not None and contact.email is not None:

@@ -6,26 +6,29 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.contacts.schemas import ContactUpsert
+from app.contacts.schemas import ContactReference, ContactUpsert
 from app.contacts.service.values import Normaliser
 from app.intake.schemas import CloudEvent
 from app.kit.batches import field_errors
 from app.kit.contact_points import email_address
 from app.kit.errors import FieldError, Invalid, Problem
+from app.surveys.schemas.responses import PartnerResponse
 from app.touchpoints.schemas import TouchpointCreate
 from app.touchpoints.service.rules import Rules
 
 CONTACT = "rapport.contact"
 TOUCHPOINT = "rapport.touchpoint"
-KNOWN_TYPES = frozenset((CONTACT, TOUCHPOINT))
+SURVEY_RESPONSE = "rapport.survey_response"
+KNOWN_TYPES = frozenset((CONTACT, TOUCHPOINT, SURVEY_RESPONSE))
 
 _CONTACT = TypeAdapter(ContactUpsert)
 _TOUCHPOINT = TypeAdapter(TouchpointCreate)
+_SURVEY_RESPONSE = TypeAdapter(PartnerResponse)
 
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
-    """What an event says besides its data: the defaults of a touchpoint that does not say it itself."""
+    """What an event says besides its data: the defaults of what does not say it itself."""
 
     source_key: str
     external_id: str
@@ -59,16 +62,41 @@ def touchpoint_body(data: dict[str, Any], facts: EventFacts) -> TouchpointCreate
         return _invalid(error)
 
 
+def survey_response_body(data: dict[str, Any], facts: EventFacts) -> PartnerResponse | Problem:
+    """The data of a `rapport.survey_response`; `answered_at` defaults to the event's `time`.
+
+    Whether it may have a `source` and an `external_id` depends on the survey: see `keyed`.
+    """
+    body = dict(data)
+    if body.get("answered_at") is None and facts.time is not None:
+        body["answered_at"] = facts.time
+    try:
+        return _SURVEY_RESPONSE.validate_python(body)
+    except ValidationError as error:
+        return _invalid(error)
+
+
+def keyed(body: PartnerResponse, facts: EventFacts) -> PartnerResponse:
+    """The response with `source` and `external_id` as a touchpoint of that event would have them."""
+    external_id = body.external_id
+    if external_id is None and body.source is None:
+        external_id = facts.external_id
+    return body.model_copy(update={"source": body.source or facts.source_key, "external_id": external_id})
+
+
 def data_errors(event: CloudEvent, facts: EventFacts, now: datetime) -> list[FieldError]:
     """What is wrong with an event's data, as far as that can be told without looking anything up.
 
-    What depends on the workspace (its attributes, members, currency and contacts) shows when it is applied.
+    What depends on the workspace (its attributes, members, currency, contacts and surveys) shows when it is
+    applied.
     """
     problem: Problem | None = None
     if event.type == CONTACT:
         problem = _contact_problem(event.data)
     elif event.type == TOUCHPOINT:
         problem = _touchpoint_problem(event.data, facts, now)
+    elif event.type == SURVEY_RESPONSE:
+        problem = _response_problem(event.data, facts)
     if problem is None:
         return []
     return [FieldError(f"/data{error.pointer}", error.detail, error.code) for error in problem.errors]
@@ -94,10 +122,19 @@ def _touchpoint_problem(data: dict[str, Any], facts: EventFacts, now: datetime) 
     draft = Rules(currency, now).draft(body)
     if isinstance(draft, Problem):
         return draft
-    if body.contact is None or body.contact.email is None:
+    return _reference_problem(body.contact)
+
+
+def _response_problem(data: dict[str, Any], facts: EventFacts) -> Problem | None:
+    body = survey_response_body(data, facts)
+    return body if isinstance(body, Problem) else _reference_problem(body.contact)
+
+
+def _reference_problem(contact: ContactReference | None) -> Problem | None:
+    if contact is None or contact.email is None:
         return None
     try:
-        email_address(body.contact.email, "/contact/email")
+        email_address(contact.email, "/contact/email")
     except Invalid as problem:
         return problem
     return None

@@ -1,6 +1,6 @@
 """SQL of surveys and the versions of their questions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -36,7 +36,7 @@ class SurveyRepository:
             statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
         return (await self._session.execute(statement)).scalar_one_or_none()
 
-    async def some(self, survey_ids: Sequence[UUID]) -> dict[UUID, SurveyRow]:
+    async def some(self, survey_ids: Collection[UUID]) -> dict[UUID, SurveyRow]:
         statement = select(SurveyRow).where(
             SurveyRow.workspace_id == self._workspace_id, SurveyRow.id.in_(list(survey_ids))
         )

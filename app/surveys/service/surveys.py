@@ -1,7 +1,7 @@
 """Use cases over surveys themselves: making, changing, opening and closing them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -90,6 +90,11 @@ class SurveyService:
         if row is None:
             raise unknown_survey()
         return row
+
+    async def anonymous_among(self, survey_ids: Collection[UUID]) -> set[UUID]:
+        """Which of these surveys are anonymous; unknown ones are not."""
+        rows = await self.repository.some(survey_ids)
+        return {row.id for row in rows.values() if row.anonymous}
 
     async def list(self, page: PageRequest, listing: SurveyListing) -> SurveyPage:
         rows = await self.repository.page(

@@ -32,8 +32,8 @@ def downgrade() -> None:
 
 
 def add_fact(name: str, kind: sa.BigInteger | sa.Numeric[Decimal]) -> None:
+    """With a default, since the release before this one goes on counting days without it."""
     op.add_column("metric_days", sa.Column(name, kind, nullable=False, server_default="0"))
-    op.alter_column("metric_days", name, server_default=None)
 
 
 def make_all_due() -> None:

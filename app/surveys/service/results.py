@@ -1,0 +1,177 @@
+"""The results of a survey: what its completed responses are counted to, and what is shown of it."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.kit.database import Unit
+from app.kit.periods import day_start
+from app.surveys.models.surveys import SurveyRow, SurveyVersionRow
+from app.surveys.repository.results import ResultsRepository, ScoreCount
+from app.surveys.repository.surveys import SurveyRepository
+from app.surveys.schemas.results import (
+    ComparedWindow,
+    GroupFigures,
+    ScoreComparison,
+    SurveyResults,
+    TrendPoint,
+    VersionFigures,
+)
+from app.surveys.service.breakdowns import GroupFields, breakdown, check_size
+from app.surveys.service.figures import added, band_figures, figures, no_figures, rate_figures, tally_of
+from app.surveys.service.question_figures import question_figures
+from app.surveys.service.question_results import AskedQuestion, QuestionCounter, asked_questions
+from app.surveys.service.results_query import ResultsFilter, ResultsQuery
+from app.surveys.service.scoring import Tally, compare
+from app.surveys.service.surveys import SurveyService
+from app.surveys.service.timing import Calendar
+from app.surveys.service.trends import trend_points
+from app.surveys.service.withholding import Withholding
+
+
+class ResultsService:
+    """Results of the surveys of a unit's workspace."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.repository = ResultsRepository(unit)
+
+    async def results(self, survey_id: UUID, query: ResultsQuery) -> SurveyResults:
+        """Raises `NotFound`, and `Invalid` for parameters that make no sense together."""
+        query.check()
+        survey = await SurveyService(self.unit).found(survey_id)
+        return await _Report(self.unit, self.repository, survey, query).written()
+
+
+class _Report:
+    """One answer in the making."""
+
+    def __init__(
+        self, unit: Unit, repository: ResultsRepository, survey: SurveyRow, query: ResultsQuery
+    ) -> None:
+        self.unit = unit
+        self.repository = repository
+        self.survey = survey
+        self.query = query
+        self.selection = query.filter.selection(survey)
+
+    async def written(self) -> SurveyResults:
+        questions = asked_questions(await self._versions())
+        counter = QuestionCounter(questions, self.survey.type, self.unit.now)
+        scores, totals = await self.repository.scores(self.selection, self.query.trend, counter.totals())
+        counts = added((row.score, row.responses) for row in scores)
+        tally, n = tally_of(self.survey.type, counts)
+        responses = sum(counts.values())
+        withholding = await self._withholding(responses, n)
+        answers = await counter.count(self.repository, self.selection, scores, totals)
+        groups, group_count = await self._breakdown(questions, withholding)
+        return SurveyResults(
+            survey_id=self.survey.id,
+            type=self.survey.type,
+            questions_versions=_version_figures(scores, withholding),
+            responses=None if withholding.withholds(responses - n) else responses,
+            **(no_figures() if withholding.everything else figures(tally, n)),
+            distribution=withholding.distribution(tally) if tally else None,
+            bands=band_figures(tally, withholding) if tally else [],
+            **await self._participation(withholding),
+            questions=[
+                question_figures(each, responses, self.survey.default_locale, withholding) for each in answers
+            ],
+            breakdown=groups,
+            breakdown_groups=group_count,
+            trend=await self._trend(scores, withholding),
+            comparison=await self._comparison(tally, withholding),
+            suppressed_below=withholding.minimum,
+        )
+
+    async def _versions(self) -> Sequence[SurveyVersionRow]:
+        wanted = self.query.filter.questions_version
+        newest = self.survey.questions_version
+        rows = await SurveyRepository(self.unit).versions_before(self.survey.id, newest + 1, newest)
+        return [row for row in rows if wanted is None or row.number == wanted]
+
+    async def _withholding(self, responses: int, n: int) -> Withholding:
+        """Few answers may be found out by what the filters leave out, as well as by what they select."""
+        if not self.survey.anonymous:
+            return Withholding(anonymous=False)
+        everybody = await self.repository.total(ResultsFilter().selection(self.survey))
+        return Withholding.of(responses, n, everybody - responses)
+
+    async def _breakdown(
+        self, questions: Sequence[AskedQuestion], withholding: Withholding
+    ) -> tuple[list[GroupFigures], int]:
+        if not self.query.group_by:
+            return [], 0
+        attributes = await self.repository.attributes()
+        groupings = GroupFields(self.survey, questions, attributes).find(self.query.group_by)
+        if withholding.everything:
+            return [], 0
+        groups, count = await self.repository.groups(
+            self.selection, [grouping.field for grouping in groupings]
+        )
+        check_size(count, withholding)
+        return breakdown(groups, groupings, self.survey.type, withholding), count
+
+    async def _trend(self, scores: Sequence[ScoreCount], withholding: Withholding) -> list[TrendPoint]:
+        if self.query.trend is None:
+            return []
+        calendar = await Calendar.of(self.unit)
+        return trend_points(self.survey, scores, self.query.trend, calendar, withholding)
+
+    async def _comparison(self, after: Tally | None, withholding: Withholding) -> ScoreComparison | None:
+        compared = self.query.compared
+        if compared is None:
+            return None
+        scores, _ = await self.repository.scores(compared.selection(self.survey))
+        before, n_before = tally_of(self.survey.type, added((row.score, row.responses) for row in scores))
+        hides = withholding.withholds(n_before)
+        window = ComparedWindow(
+            **(no_figures() if hides else figures(before, n_before)),
+            period_start=compared.start,
+            period_end=compared.end,
+        )
+        moved = compare(before, after) if before and after and not hides else None
+        fields = ("difference", "ci_low", "ci_high", "p_value", "significant")
+        return ScoreComparison(before=window, **{name: getattr(moved, name, None) for name in fields})
+
+    async def _participation(self, withholding: Withholding) -> dict[str, Any]:
+        filter = self.query.filter
+        if filter.questions_version is not None or filter.locale is not None:
+            return dict.fromkeys(_PARTICIPATION)
+        reached = await self.repository.participation(self.selection, await self._instants())
+        completed = None if withholding.withholds(reached.completed) else reached.completed
+        return {
+            "invited": reached.invited,
+            "opened": reached.opened,
+            "started": reached.started,
+            "completed": completed,
+            "response_rate": rate_figures(completed, reached.invited),
+            "start_rate": rate_figures(reached.started, reached.opened),
+            "completion_rate": rate_figures(completed, reached.started),
+        }
+
+    async def _instants(self) -> tuple[Any, Any]:
+        """The window as instants, for what happened at one."""
+        start, end = self.query.filter.start, self.query.filter.end
+        if start is None and end is None:
+            return None, None
+        zone = (await Calendar.of(self.unit)).zone
+        return start and day_start(start, zone), end and day_start(end, zone)
+
+
+_PARTICIPATION = (
+    "invited", "opened", "started", "completed", "response_rate", "start_rate", "completion_rate",
+)  # fmt: skip
+
+
+def _version_figures(scores: Sequence[ScoreCount], withholding: Withholding) -> list[VersionFigures]:
+    if withholding.everything:
+        return []
+    counts: dict[int, int] = {}
+    for row in scores:
+        counts[row.version] = counts.get(row.version, 0) + row.responses
+    hidden = withholding.hidden({(version,): count for version, count in counts.items()})
+    return [
+        VersionFigures(version=version, n=None if (version,) in hidden else counts[version])
+        for version in sorted(counts)
+    ]

@@ -23,6 +23,8 @@ BY_HAND: Mapping[str, Mapping[str, Any]] = {
         "value": {"amount": "49.90", "currency": "EUR"},
     },
     "SuppressionCreate": {"email": "ada@example.com", "reason": "objected"},
+    "SurveyInvitationsCreate": {"contact_ids": [EXAMPLES["uuid"]]},
+    "FrequencyRuleCreate": {"name": "Hourly", "max_invitations": 1000, "window_hours": 1},
     "GoalCreate": {"title": "Grow", "starts_on": "2026-01-01", "due_on": "2027-01-01"},
     "GoalAssess": {"title": "Grow", "starts_on": "2026-01-01", "due_on": "2027-01-01"},
     "WebhookEndpointCreate": {"url": "http://127.0.0.1:59999/hooks"},

@@ -154,6 +154,7 @@ async def make_survey(world: World) -> str:
             {"key": "score", "type": "nps", "text": "How likely?"},
             {"key": "why", "type": "text", "text": {"en": "Why?", "de": "Warum?"}},
         ],
+        "triggers": [{"kind": "purchase", "delay_hours": 24}],
     }
     survey_id = await world.made_by("/v1/surveys", body)
     await world.post(f"/v1/surveys/{survey_id}/open")

@@ -23,6 +23,7 @@ WITHOUT_IDEMPOTENCY_KEY = {
     "contacts_search": "it only reads",
     "touchpoints_search": "it only reads",
     "goals_assess": "it only reads",
+    "surveys_check_eligibility": "it only reads",
     "sources_receive_events": "events carry ids of their own, by which a repeated one is known",
 }
 

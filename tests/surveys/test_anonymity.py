@@ -1,0 +1,320 @@
+"""Nothing that an anonymous response leaves behind leads to whoever gave it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.surveys.service.links import hash_of
+from tests.surveys.answering import a_link, a_survey, at, errors, record, responses, said, say, seen
+from tests.surveys.traces import Row, every_row, log_so_far, telling
+from tests.surveys.world import AskingWorld, Json
+from tests.working import work_off
+
+ASKED = datetime(2031, 3, 10, 8, 12, tzinfo=UTC)
+ANSWERED = datetime(2031, 3, 11, 13, 47, tzinfo=UTC)
+MINUTE = "13:47"
+"""Stands in no other instant of these tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """An anonymous survey and those who were asked."""
+
+    asking: AskingWorld
+    stranger: httpx.AsyncClient
+    survey_id: str
+    invited: list[Json]
+
+    async def answer(self, many: int, *, after: int = 0, score: int = 9) -> None:
+        """So many answer, all within one minute that nothing else falls into."""
+        self.asking.clock.set(ANSWERED)
+        for item in self.invited[after:][:many]:
+            await seen(self.stranger, item["token"])
+            await said(self.stranger, item["token"], score=score, **{"why": "x"} if score < 7 else {})
+        self.asking.clock.set(ANSWERED + timedelta(hours=1))
+
+    async def work_off(self) -> None:
+        await work_off(self.asking.resources, self.asking.tenant.workspace_id)
+
+    async def listed(self, what: str) -> list[Json]:
+        return await self.asking.listed(f"/v1/surveys/{self.survey_id}/{what}")
+
+    async def answered(self) -> int:
+        return sum(invitation["answered"] for invitation in await self.listed("invitations"))
+
+    def secrets(self) -> list[str]:
+        """Whatever would tell who it was, or when."""
+        return [
+            MINUTE,
+            *(item["contact_id"] for item in self.invited),
+            *(item["invitation_id"] for item in self.invited),
+            *(item["token"] for item in self.invited),
+            *(hash_of(item["token"]).hex() for item in self.invited),
+        ]
+
+    async def response_ids(self) -> list[str]:
+        return [response["id"] for response in await self.listed("responses")]
+
+
+@pytest.fixture
+async def secret(asking: AskingWorld, stranger: httpx.AsyncClient) -> Secret:
+    asking.clock.set(ASKED)
+    survey_id = await a_survey(asking, anonymous=True)
+    contacts = [await asking.contact(given_name=f"Ada {number}") for number in range(7)]
+    invited = await asking.invite(survey_id, *contacts, channel="email", locale="de")
+    return Secret(asking, stranger, survey_id, invited)
+
+
+async def test_no_row_about_a_response_tells_who_or_when(secret: Secret) -> None:
+    await secret.answer(5, score=3)
+    await secret.work_off()
+
+    rows = await every_row(secret.asking)
+
+    responses_told = await secret.response_ids()
+    assert len(responses_told) == 5
+    assert telling(rows, responses_told, secret.secrets()) == set()
+    assert {row.table for row in rows if any(each in row.text for each in responses_told)} == {
+        "survey_responses",
+        "events",
+    }
+
+
+async def test_no_row_about_somebody_asked_tells_when_they_answered(secret: Secret) -> None:
+    await secret.answer(5, score=3)
+    await secret.work_off()
+
+    rows = await every_row(secret.asking)
+
+    people = [item[name] for item in secret.invited for name in ("contact_id", "invitation_id")]
+    assert telling(rows, people, [MINUTE]) == set()
+
+
+@pytest.mark.parametrize("trace", range(5))
+async def test_such_a_trace_would_be_found(secret: Secret, trace: int) -> None:
+    """The walk itself: one of each kind, planted."""
+    await secret.answer(1)
+    planted = secret.secrets()[:: len(secret.invited)][trace]
+    await secret.asking.fetch(
+        "UPDATE survey_responses SET locale = $2 WHERE workspace_id = $1", f"<{planted}>"
+    )
+
+    rows = await every_row(secret.asking)
+
+    assert ("survey_responses", planted) in telling(rows, await secret.response_ids(), secret.secrets())
+
+
+async def test_once_settled_not_even_row_ids_tell_who_gave_which(secret: Secret) -> None:
+    """`xmin` numbers the transaction that wrote a row, `ctid` is where it lies."""
+    before = await unsettled_order(secret, 5)
+    await secret.work_off()
+
+    rows = await every_row(secret.asking)
+
+    given = [row for row in rows if is_of(row, "survey_responses", secret.survey_id)]
+    asked = [row for row in rows if is_of(row, "survey_invitations", secret.survey_id)]
+    settled = [row for row in asked if row.xmin == given[0].xmin]
+    assert len({row.xmin for row in given}) == 1
+    assert (len(given), len(settled), len(asked)) == (5, 5, 7)
+    assert in_place(given) == sorted(in_place(given)), "they lie in the order of random ids"
+    assert in_place(settled) == sorted(in_place(settled)), "and these in that of asking"
+    assert {row.xmin for row in rows if row.table == "events"}.isdisjoint({given[0].xmin, *before})
+
+
+async def unsettled_order(secret: Secret, many: int) -> list[str]:
+    """The transactions of the answers, which link the rows until they are settled."""
+    await secret.answer(many)
+    rows = await every_row(secret.asking)
+    given = [row for row in rows if is_of(row, "survey_responses", secret.survey_id)]
+    assert len({row.xmin for row in given}) == many
+    return [row.xmin for row in given]
+
+
+def is_of(row: Row, table: str, survey_id: str) -> bool:
+    return row.table == table and survey_id in row.text
+
+
+def in_place(rows: list[Row]) -> list[str]:
+    """Their ids, in the order in which they lie."""
+    return [row.text.split(",")[1] for row in sorted(rows, key=lambda row: row.ctid)]
+
+
+async def test_events_of_responses_say_the_day_and_nothing_more(secret: Secret) -> None:
+    await secret.answer(5, score=3)
+    await secret.work_off()
+
+    told = await secret.asking.fetch(
+        "SELECT * FROM events WHERE workspace_id = $1 AND type = ANY($2) ORDER BY sequence",
+        ["survey.response_received", "survey.detractor_received"],
+    )
+
+    assert len(told) == 10
+    for event in told:
+        assert event["occurred_at"] == datetime(2031, 3, 11, tzinfo=UTC)
+        assert (event["id"].version, event["xid"], event["subject_id"]) == (4, 0, None)
+        response = event["data"]["response"]
+        assert (response["answered_on"], response["answered_at"]) == ("2031-03-11", None)
+        assert UUID(response["id"]).version == 4
+        assert event["data"]["contact_id"] is None
+    shown = (await secret.asking.client.get("/v1/events", params={"limit": 500})).json()["items"]
+    about = [event for event in shown if event["type"].startswith(("survey.response", "survey.detractor"))]
+    assert len(about) == 10
+    assert all(found not in str(event) for event in about for found in secret.secrets())
+
+
+async def test_the_day_is_the_workspaces(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    """Where it is tomorrow already."""
+    await asking.client.patch("/v1/workspace", json={"timezone": "Pacific/Auckland"})
+    survey_id = await a_survey(asking, anonymous=True)
+    link = await a_link(asking, survey_id)
+    asking.clock.set(ANSWERED)
+
+    await said(stranger, link["token"], score=9)
+
+    (response,) = await responses(asking, survey_id)
+    (event,) = await asking.fetch(
+        "SELECT occurred_at FROM events WHERE workspace_id = $1 AND type = $2", "survey.response_received"
+    )
+    assert response["answered_on"] == "2031-03-12"
+    assert event["occurred_at"] == datetime(2031, 3, 11, 11, tzinfo=UTC)
+
+
+async def test_nothing_in_reach_of_the_api_moves_when_somebody_answers(secret: Secret) -> None:
+    async def everything() -> list[Any]:
+        asked = [await secret.listed("invitations"), (await secret.asking.client.get("/v1/contacts")).json()]
+        tags = []
+        for item in secret.invited:
+            path = f"/v1/surveys/{secret.survey_id}/invitations/{item['invitation_id']}"
+            tags.append((await secret.asking.client.get(path)).headers["ETag"])
+            timeline = await secret.asking.client.get(f"/v1/contacts/{item['contact_id']}/timeline")
+            tags.append(timeline.json())
+        survey = (await secret.asking.client.get(f"/v1/surveys/{secret.survey_id}")).json()
+        return [*asked, *tags, survey]
+
+    before = await everything()
+
+    await secret.answer(4)
+    await secret.work_off()
+
+    assert await everything() == before
+    assert len(await secret.listed("responses")) == 4
+
+
+async def test_responses_in_lists_have_nobody_and_no_instant(secret: Secret) -> None:
+    await secret.answer(1)
+
+    (response,) = await secret.listed("responses")
+
+    empty = (
+        "contact_id",
+        "invitation_id",
+        "link_id",
+        "channel",
+        "locale",
+        "source",
+        "started_at",
+        "answered_at",
+    )
+    assert [response[name] for name in empty] == [None] * len(empty)
+    assert response["answered_on"] == "2031-03-11"
+    assert (
+        await secret.asking.listed(
+            f"/v1/surveys/{secret.survey_id}/responses", contact_id=secret.invited[0]["contact_id"]
+        )
+        == []
+    )
+    assert await secret.asking.listed("/v1/followups") == []
+
+
+async def test_participation_shows_when_five_have_answered(secret: Secret) -> None:
+    await secret.answer(4)
+    await secret.work_off()
+    assert await secret.answered() == 0
+    assert await secret.asking.published("survey.participation_settled") == []
+
+    await secret.answer(2, after=4)
+    await secret.work_off()
+    assert await secret.answered() == 6
+
+
+async def test_participation_shows_when_the_day_is_over(secret: Secret) -> None:
+    await secret.answer(2)
+
+    secret.asking.clock.set(ANSWERED + timedelta(days=1))
+    await secret.asking.run("surveys.settle")
+
+    assert await secret.answered() == 2
+    (settled,) = await secret.asking.published("survey.participation_settled")
+    assert settled == {"survey_id": secret.survey_id, "invited_on": ["2031-03-10"], "answered": 2}
+    invitations = await secret.listed("invitations")
+    assert {
+        (each["opened"], each["started"], each["version"]) for each in invitations if each["answered"]
+    } == {(True, True, 2)}
+    assert {each["answered_at"] for each in invitations} == {None}
+
+
+async def test_a_spent_token_is_spent_at_once(secret: Secret) -> None:
+    await secret.answer(1)
+    token = secret.invited[0]["token"]
+
+    assert (await say(secret.stranger, token, score=9)).status_code == 409
+    assert (await seen(secret.stranger, token))["state"] == "completed"
+
+
+async def test_nothing_is_kept_before_the_end(secret: Secret) -> None:
+    refused = await say(secret.stranger, secret.invited[0]["token"], complete=False, score=9)
+
+    assert errors(refused) == [("/complete", "anonymous_partial")]
+    assert await secret.listed("responses") == []
+
+
+async def test_a_partner_may_name_nobody(secret: Secret) -> None:
+    named = {"contact_id": secret.invited[0]["contact_id"], "source": "shop", "external_id": "1"}
+
+    refused = await record(secret.asking, secret.survey_id, answers={"score": 9}, **named)
+    taken = await record(
+        secret.asking, secret.survey_id, answers={"score": 9}, answered_at=ASKED.isoformat(), channel="sms"
+    )
+
+    assert errors(refused) == [(f"/{name}", "anonymous") for name in named]
+    assert (taken.status_code, taken.json()["answered_at"]) == (201, None)
+    assert taken.json()["answered_on"] == "2031-03-10"
+
+
+async def test_no_line_of_the_log_and_no_metric_has_a_token(
+    secret: Secret, pytestconfig: pytest.Config
+) -> None:
+    token = secret.invited[0]["token"]
+    log_so_far(pytestconfig)
+
+    await seen(secret.stranger, token)
+    await say(secret.stranger, token, score=99)
+    await secret.stranger.get(f"{at(token)}?x=1")
+    await secret.stranger.get(f"{at(token)}/more")
+    await secret.stranger.delete(at(token))
+    await secret.stranger.post(at(token), content=b"{", headers={"Content-Type": "application/json"})
+    await said(secret.stranger, token, score=9)
+    await say(secret.stranger, token, score=9)
+
+    lines = log_so_far(pytestconfig)
+    assert lines.count("/v1/public/surveys/{token}") >= 6
+    assert token not in lines
+    assert token not in (await secret.stranger.get("/metrics")).text
+
+
+async def test_a_changed_response_is_told_of_by_its_day(secret: Secret) -> None:
+    await secret.answer(1)
+    (response,) = await secret.listed("responses")
+
+    path = f"/v1/surveys/{secret.survey_id}/responses/{response['id']}"
+    assert (await secret.asking.client.patch(path, json={"test": True})).status_code == 200
+
+    (event,) = await secret.asking.fetch(
+        "SELECT occurred_at, subject_id FROM events WHERE workspace_id = $1 AND type = $2",
+        "survey.response_changed",
+    )
+    assert (event["occurred_at"], event["subject_id"]) == (datetime(2031, 3, 11, tzinfo=UTC), None)

@@ -10,6 +10,9 @@ from app.metrics.router import router as metrics
 from app.profile.router import router as profile
 from app.surveys.router.frequency import router as frequency_rules
 from app.surveys.router.invitations import router as survey_invitations
+from app.surveys.router.public import router as public_surveys
+from app.surveys.router.responses import router as survey_responses
+from app.surveys.router.results import router as survey_results
 from app.surveys.router.surveys import router as surveys
 from app.touchpoints.router import router as touchpoints
 from app.webhooks.router import router as webhooks
@@ -21,6 +24,9 @@ ROUTERS = (
     touchpoints,
     followups,
     surveys,
+    survey_responses,
+    public_surveys,
+    survey_results,
     survey_invitations,
     frequency_rules,
     profile,

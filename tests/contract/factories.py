@@ -172,6 +172,17 @@ async def make_survey_link(world: World) -> str:
     return await world.made_by(f"/v1/surveys/{await world.id('survey_id')}/links", {"name": "Poster"})
 
 
+async def make_survey_response(world: World) -> str:
+    body = {"contact_id": await world.id("contact_id"), "answers": {"score": 4, "why": "It came late."}}
+    return await world.made_by(f"/v1/surveys/{await world.id('survey_id')}/responses", body)
+
+
+async def make_survey_token(world: World) -> str:
+    """An open link's, which nobody can use up."""
+    link = await world.post(f"/v1/surveys/{await world.id('survey_id')}/links", {"name": "Till"})
+    return str(link["token"])
+
+
 async def make_frequency_rule(world: World) -> str:
     rule = {"name": "Daily", "max_invitations": 1000, "window_hours": 24}
     return await world.made_by("/v1/contact-frequency-rules", rule)
@@ -233,6 +244,8 @@ FACTORIES: dict[str, Callable[[World], Awaitable[str]]] = {
     "survey_id": make_survey,
     "invitation_id": make_invitation,
     "link_id": make_survey_link,
+    "response_id": make_survey_response,
+    "token": make_survey_token,
     "rule_id": make_frequency_rule,
     "key": a_metric,
     "goal_id": make_goal,

@@ -143,7 +143,7 @@ class ResultsRepository:
         together = func.concat_ws("|", *(func.coalesce(text, "") for text in texts))
         combined = select(together.label("combined")).where(*self._selected(selection)).subquery()
         counted = select(combined.c.combined, func.count()).group_by(combined.c.combined)
-        rows = (await self._session.execute(counted)).tuples()
+        rows = await self._session.execute(counted)
         return [(combination.split("|"), count) for combination, count in rows]
 
     async def choices(self, selection: Selection, chosen: sa.ColumnElement[Any]) -> dict[str | None, int]:

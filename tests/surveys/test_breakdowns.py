@@ -1,0 +1,242 @@
+"""Breaking results down, and what an anonymous survey keeps to itself."""
+
+import random
+from collections import defaultdict
+from uuid import UUID
+
+import pytest
+
+from app.surveys.service.suppression import MINIMUM
+from tests.surveys.answered import NPS, Answered, answered_survey, day
+
+CHOICE = {
+    "key": "team",
+    "type": "single_choice",
+    "text": "Team?",
+    "choices": [{"key": key, "text": key} for key in ("red", "green", "blue")],
+}
+SEVERAL = CHOICE | {"key": "tools", "type": "multi_choice"}
+QUESTIONS = [NPS, CHOICE, SEVERAL, {"key": "again", "type": "boolean", "text": "Again?"}]
+
+
+@pytest.fixture
+async def survey(client, tenant, resources) -> Answered:
+    return await answered_survey(client, tenant, resources, questions=QUESTIONS)
+
+
+@pytest.fixture
+async def anonymous(client, tenant, resources) -> Answered:
+    return await answered_survey(client, tenant, resources, questions=QUESTIONS, anonymous=True)
+
+
+def sizes(found: dict) -> dict:
+    return {tuple(each["group"].values()): each["n"] for each in found["breakdown"]}
+
+
+async def test_two_fields_of_contacts_and_answers_agree_with_a_naive_count(survey):
+    await survey.client.post("/v1/attribute-definitions", json={"key": "plan", "type": "text"})
+    chance = random.Random(11)
+    people = [
+        {
+            "lifecycle_stage": chance.choice(["lead", "customer"]),
+            "attributes": chance.choice([{"plan": "pro"}, {"plan": "free"}, {"plan": 7}, {}]),
+        }
+        for _ in range(30)
+    ]
+    ids = await survey.contacts(people)
+    by_id = dict(zip(ids, people, strict=True))
+    await survey.answered(
+        {
+            "contact_id": chance.choice([*ids, None]),
+            "channel": chance.choice(["web", "email", None]),
+            "answers": {"score": chance.randint(0, 10), "team": chance.choice(["red", "blue"])},
+        }
+        for _ in range(200)
+    )
+    expected: dict = defaultdict(list)
+    for row in survey.responses:
+        person = by_id.get(row["contact_id"], {"attributes": {}, "lifecycle_stage": None})
+        plan = person["attributes"].get("plan")
+        expected[plan if isinstance(plan, str) else None, person["lifecycle_stage"]].append(row["score"])
+    found = await survey.results(group_by=["attributes.plan", "lifecycle_stage"])
+    assert sizes(found) == {group: len(scores) for group, scores in expected.items()}
+    for each in found["breakdown"]:
+        scores = expected[tuple(each["group"].values())]
+        points = sum(score >= 9 for score in scores) - sum(score <= 6 for score in scores)
+        assert each["score"] == pytest.approx(100 * points / len(scores), abs=1e-6)
+        assert each["mean"] == pytest.approx(sum(scores) / len(scores), abs=1e-6)
+        assert each["ci_low"] <= each["score"] <= each["ci_high"]
+    counted = defaultdict(int)
+    for row in survey.responses:
+        counted[row["channel"], row["answers"]["team"]] += 1
+    assert sizes(await survey.results(group_by=["channel", "answers.team"])) == counted
+
+
+async def test_the_largest_group_comes_first(survey):
+    await survey.scored(1, 2, 3, channel="web")
+    await survey.scored(1, channel=None)
+    await survey.scored(1, 2, channel="email")
+    found = await survey.results(group_by="channel")
+    assert [each["group"]["channel"] for each in found["breakdown"]] == ["web", "email", None]
+    assert found["breakdown_groups"] == 3
+
+
+async def test_a_response_counts_in_each_tag_of_its_contact(survey):
+    both, none = await survey.contacts([{"tags": ["a", "b"]}, {}])
+    await survey.scored(10, contact_id=both)
+    await survey.scored(0, contact_id=none)
+    assert sizes(await survey.results(group_by="tags")) == {("a",): 1, ("b",): 1, (None,): 1}
+
+
+async def test_a_response_counts_in_each_of_its_choices(survey):
+    await survey.answered(
+        [
+            {"answers": {"score": 10, "tools": ["red", "blue"]}},
+            {"answers": {"score": 9, "tools": ["red"]}},
+            {"answers": {"score": 0}},
+        ]
+    )
+    assert sizes(await survey.results(group_by="answers.tools")) == {("red",): 2, ("blue",): 1, (None,): 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("answers.again", True),
+        ("answers.score", 9),
+        ("iteration", 2),
+        ("questions_version", 1),
+        ("response_locale", "de"),
+        ("locale", "fr"),
+        ("company", "Example"),
+        ("attributes.seats", 2.5),
+        ("attributes.beta", False),
+        ("attributes.joined", "2026-01-31"),
+    ],
+)
+async def test_groups_have_values_of_their_type(survey, field, value):
+    for key, type in (("seats", "number"), ("beta", "boolean"), ("joined", "date")):
+        await survey.client.post("/v1/attribute-definitions", json={"key": key, "type": type})
+    attributes = {"seats": 2.5, "beta": False, "joined": "2026-01-31"}
+    (contact_id,) = await survey.contacts(
+        [{"locale": "fr", "company": "Example", "attributes": attributes}]
+    )
+    await survey.answered(
+        [{"answers": {"score": 9, "again": True}, "contact_id": contact_id, "iteration": 2, "locale": "de"}]
+    )
+    (group,) = (await survey.results(group_by=field))["breakdown"]
+    assert group["group"] == {field: value}
+
+
+async def test_the_owner_is_named_by_id(survey):
+    member = (await survey.client.post("/v1/members", json={"name": "M", "email": "m@example.com"})).json()
+    (contact_id,) = await survey.contacts([{"owner_id": UUID(member["id"])}])
+    await survey.scored(9, contact_id=contact_id)
+    assert sizes(await survey.results(group_by="owner_id")) == {(member["id"],): 1}
+
+
+@pytest.mark.parametrize("field", ["nonsense", "attributes.none", "answers.none", "email", "tags.x"])
+async def test_unknown_fields_are_refused_with_the_known_ones(survey, field):
+    path = f"/v1/surveys/{survey.survey_id}/results"
+    answer = await survey.client.get(path, params={"group_by": field})
+    error = answer.json()["errors"][0]
+    assert (answer.status_code, error["pointer"], error["code"]) == (422, "?group_by", "unknown_field")
+    assert "lifecycle_stage" in error["detail"]
+    assert "answers.team" in error["detail"]
+
+
+async def test_no_field_twice_and_no_third_one(survey):
+    assert await survey.refused(group_by=["channel", "channel"]) == ("?group_by", "repeated")
+    assert (await survey.refused(group_by=["channel", "locale", "company"]))[0] == "?group_by"
+
+
+async def test_of_very_many_groups_the_largest_are_listed(survey):
+    ids = await survey.contacts([{"company": f"Company {number}"} for number in range(1_001)])
+    await survey.answered({"answers": {"score": 9}, "contact_id": contact_id} for contact_id in ids)
+    await survey.scored(9, contact_id=ids[-1])
+    found = await survey.results(group_by="company")
+    assert (len(found["breakdown"]), found["breakdown_groups"]) == (1_000, 1_001)
+    assert found["breakdown"][0]["group"] == {"company": "Company 1000"}
+
+
+@pytest.mark.parametrize("field", ["tags", "company", "attributes.any", "answers.tools"])
+async def test_an_anonymous_survey_has_no_contacts_to_group_by(anonymous, field):
+    assert await anonymous.refused(group_by=field) == ("?group_by", "anonymous")
+
+
+@pytest.mark.parametrize("count", [1, 4])
+async def test_few_answers_to_an_anonymous_survey_are_nothing_at_all(anonymous, count):
+    await anonymous.answered([{"answers": {"score": 3, "team": "red"}}] * count)
+    found = await anonymous.results(trend="day", group_by="channel")
+    assert found["suppressed_below"] == MINIMUM
+    assert {found[name] for name in ("n", "responses", "score", "ci_low", "ci_high", "mean")} == {None}
+    assert set(found["distribution"].values()) == {None}
+    assert {band["count"] for band in found["bands"]} == {None}
+    assert found["breakdown"] == found["trend"] == found["questions_versions"] == []
+    assert {each["n"] for each in found["questions"]} == {None}
+    assert {each["mean"] for each in found["questions"]} == {None}
+
+
+async def test_five_answers_are_published(anonymous):
+    await anonymous.scored(*[10] * 5)
+    found = await anonymous.results()
+    assert (found["n"], found["score"], found["distribution"]["10"]) == (5, 100, 5)
+
+
+async def test_a_small_group_is_hidden_with_another_that_would_give_it_away(anonymous):
+    for team, count in (("red", 3), ("green", 7), ("blue", 20)):
+        await anonymous.answered([{"answers": {"score": 9, "team": team}}] * count)
+    found = await anonymous.results(group_by="answers.team")
+    groups = {each["group"]["answers.team"]: (each["n"], each["suppressed"]) for each in found["breakdown"]}
+    assert groups == {"red": (None, True), "green": (None, True), "blue": (20, False)}
+    team = next(each for each in found["questions"] if each["key"] == "team")
+    assert team["distribution"] == {"red": None, "green": None, "blue": 20}
+
+
+async def test_small_cells_of_two_fields_cannot_be_worked_out(anonymous):
+    for channel, team, count in (("web", "red", 2), ("web", "blue", 9), ("sms", "red", 8), ("sms", "blue", 30)):
+        rows = [{"answers": {"score": 9, "team": team}, "channel": channel}] * count
+        await anonymous.answered(rows)
+    found = await anonymous.results(group_by=["channel", "answers.team"])
+    assert {each["n"] for each in found["breakdown"]} == {None}
+    assert {each["score"] for each in found["breakdown"]} == {None}
+
+
+async def test_a_small_period_is_hidden_with_another(anonymous):
+    for month, count in (("01", 2), ("02", 6), ("03", 30)):
+        await anonymous.scored(*[9] * count, answered_on=day(f"2026-{month}-10"))
+    trend = (await anonymous.results(trend="month"))["trend"]
+    assert [point["n"] for point in trend] == [None, None, 30]
+    assert [point["score"] is None for point in trend] == [True, True, False]
+
+
+async def test_filters_that_leave_out_a_few_publish_nothing(anonymous):
+    await anonymous.scored(*[9] * 20, channel="web")
+    await anonymous.scored(*[2] * 3, channel="email")
+    assert (await anonymous.results())["n"] == 23
+    assert (await anonymous.results(channel="web"))["n"] is None
+    assert (await anonymous.results(channel="email"))["n"] is None
+
+
+async def test_values_given_by_few_are_hidden_inside_their_band(anonymous):
+    await anonymous.scored(*[10] * 12, *[9] * 3, *[7] * 6, *[0] * 8)
+    found = await anonymous.results()
+    assert [band["count"] for band in found["bands"]] == [8, 6, 15]
+    assert (found["distribution"]["9"], found["distribution"]["10"]) == (None, None)
+    assert (found["distribution"]["0"], found["distribution"]["7"]) == (8, 6)
+
+
+async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous):
+    await anonymous.scored(*[9] * 6)
+    await anonymous.scored(0, settled=False)
+    await anonymous.invited([{"answered": True}] * 6 + [{"answered": True, "settled": False}])
+    found = await anonymous.results()
+    assert (found["n"], found["responses"], found["completed"]) == (6, 6, 6)
+
+
+async def test_extremes_are_one_persons_answer(client, tenant, resources):
+    questions = [NPS, {"key": "hours", "type": "number", "text": "Hours?"}]
+    survey = await answered_survey(client, tenant, resources, questions=questions, anonymous=True)
+    await survey.answered([{"answers": {"score": 9, "hours": hours}} for hours in range(6)])
+    hours = (await survey.results())["questions"][1]
+    assert (hours["n"], hours["mean"], hours["min"], hours["max"]) == (6, 2.5, None, None)

@@ -18,6 +18,7 @@ from app.surveys.models.responses import SurveyResponseRow
 from app.surveys.repository.grouping import GroupField, elements_of
 
 MOST_GROUPS = 1_000
+LONGEST_READ = 1_000
 _TOTALS_AT_ONCE = 1_000
 _TRENDS: Final[Mapping[str, sa.ColumnElement[str]]] = {
     grain: sa.literal_column(f"'{grain}'") for grain in ("day", "week", "month", "quarter")
@@ -65,6 +66,15 @@ class GroupCounts(NamedTuple):
 
     values: tuple[Any, ...]
     counts: Mapping[int | None, int]
+
+
+class GivenText(NamedTuple):
+    """A free answer, cut to what is read of it."""
+
+    response_id: UUID
+    text: str
+    score: int | None
+    locale: str | None
 
 
 class Participation(NamedTuple):
@@ -163,6 +173,24 @@ class ResultsRepository:
         whole = select(sa.null().label("element"), size)
         rows = (await self._session.execute(apart.union_all(whole))).all()
         return {element: int(count or 0) for element, count in rows}
+
+    async def texts(
+        self, selection: Selection, text: sa.ColumnElement[str], scores: range | None, *, limit: int
+    ) -> tuple[int, list[GivenText]]:
+        """How many responses have the text, and the latest of them; only those with one of the scores."""
+        row = SurveyResponseRow
+        conditions = [*self._selected(selection), text.is_not(None)]
+        if scores is not None:
+            conditions.append(row.score.between(scores.start, scores.stop - 1))
+        counted = select(func.count()).select_from(row).where(*conditions)
+        latest = (
+            select(row.id, func.left(text, LONGEST_READ), row.score, row.locale)
+            .where(*conditions)
+            .order_by(row.answered_on.desc(), row.id.desc())
+            .limit(limit)
+        )
+        found = [GivenText(*each) for each in await self._session.execute(latest)]
+        return (await self._session.execute(counted)).scalar_one(), found
 
     async def participation(self, selection: Selection, created: tuple[Any, Any]) -> Participation:
         """Of invitations made in [from, to), two instants or None. Open links invite nobody."""

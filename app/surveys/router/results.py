@@ -5,12 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.kit.calls import Access, Call
+from app.kit.calls import JSON, Access, Call
 from app.kit.schemas import Day
 from app.surveys.schemas.results import SurveyResults, Trend
+from app.surveys.schemas.themes import SurveyThemes
 from app.surveys.service.breakdowns import MOST_FIELDS
 from app.surveys.service.results import ResultsService
 from app.surveys.service.results_query import ResultsFilter, ResultsQuery
+from app.surveys.service.scoring import Band
+from app.surveys.service.text_results import TextReader, ThemesQuery, survey_themes
+from app.surveys.service.themes import MOST_THEMES
 
 router = APIRouter(prefix="/v1/surveys/{survey_id}", tags=["surveys"])
 
@@ -69,3 +73,29 @@ async def get_results(
     """
     query = ResultsQuery(wanted, group_by, trend, compare_from, compare_to)
     return await call.read(lambda unit: ResultsService(unit).results(survey_id, query))
+
+
+@router.get("/themes", operation_id="survey_themes_get", response_model=SurveyThemes)
+async def get_themes(
+    survey_id: UUID,
+    call: Reader,
+    wanted: Wanted,
+    question: Annotated[
+        str | None, Query(max_length=60, description="Only this text question, by its key.")
+    ] = None,
+    band: Annotated[
+        Band | None, Query(description="Only answers that came with a score of this band.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_THEMES, description="How many themes of each question.")] = 20,
+) -> Response:
+    """What the free answers are about: words that several people use, and how content they sound.
+
+    Words and their stems are counted, nothing leaves the machine, and each sentiment shows the words it was
+    told by. The sentiment is for English answers; those in other languages are `unknown`.
+    """
+    query = ThemesQuery(wanted, question, band, limit)
+    caller = call.caller
+    database = call.resources.database
+    async with database.unit(caller.workspace_id, actor=caller.actor, read_only=True) as unit:
+        reading = await TextReader(unit).read(survey_id, query)
+    return Response((await survey_themes(reading)).model_dump_json(), media_type=JSON)

@@ -34,6 +34,10 @@ class ResultsFilter:
             settled_only=survey.anonymous,
         )
 
+    def check(self) -> None:
+        """Raises `Invalid` for a window without a day."""
+        _refuse_any([*self.wrong()])
+
     def wrong(self) -> Iterator[FieldError]:
         """Each wrong parameter."""
         if _is_empty(self.start, self.end):
@@ -59,9 +63,7 @@ class ResultsQuery:
 
     def check(self) -> None:
         """Raises `Invalid` with each wrong parameter."""
-        errors = [*self.filter.wrong(), *self._wrong_comparison()]
-        if errors:
-            raise Invalid(errors[0].detail, errors=errors)
+        _refuse_any([*self.filter.wrong(), *self._wrong_comparison()])
 
     def _wrong_comparison(self) -> Iterator[FieldError]:
         start, end = self.compare_start, self.compare_end
@@ -83,3 +85,8 @@ class ResultsQuery:
 
 def _is_empty(start: date | None, end: date | None) -> bool:
     return start is not None and end is not None and start >= end
+
+
+def _refuse_any(errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise Invalid(errors[0].detail, errors=errors)

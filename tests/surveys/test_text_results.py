@@ -1,0 +1,109 @@
+"""What the free answers to a survey are said to be about."""
+
+import pytest
+
+from tests.surveys.answered import NPS, Answered, answered_survey, day
+
+TEXT = {"key": "why", "type": "text", "text": {"en": "Why?", "de": "Warum?"}}
+QUESTIONS = [NPS, TEXT, TEXT | {"key": "more"}]
+
+
+@pytest.fixture
+async def survey(client, tenant, resources) -> Answered:
+    return await answered_survey(client, tenant, resources, questions=QUESTIONS)
+
+
+@pytest.fixture
+async def anonymous(client, tenant, resources) -> Answered:
+    return await answered_survey(client, tenant, resources, questions=QUESTIONS, anonymous=True)
+
+
+async def themes(survey: Answered, **query) -> dict:
+    answer = await survey.client.get(f"/v1/surveys/{survey.survey_id}/themes", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def said(text: str, score: int = 9, **fields) -> dict:
+    return {"answers": {"score": score, "why": text}, "locale": "en", **fields}
+
+
+async def test_a_theme_has_its_count_mean_score_sentiment_and_examples(survey):
+    await survey.answered(
+        [
+            said("The delivery was terrible.", 2),
+            said("Terrible delivery!", 4),
+            said("Great people.", 10),
+            said("Lorem ipsum", 5, locale="la"),
+        ]
+    )
+    found = await themes(survey)
+    why, more = found["questions"]
+    assert (why["key"], why["text"], why["answers"], why["answers_read"]) == ("why", "Why?", 4, 4)
+    assert (more["answers"], more["themes"]) == (0, [])
+    delivery = next(each for each in why["themes"] if "delivery" in each["term"])
+    assert (delivery["count"], delivery["share"], delivery["mean_score"]) == (2, 0.5, 3)
+    assert delivery["sentiment"]["label"] == "negative"
+    assert "terrible" in {each["word"] for each in delivery["sentiment"]["words"]}
+    ids = {str(row["id"]) for row in survey.responses[:2]}
+    assert {each["response_id"] for each in delivery["examples"]} == ids
+    assert why["sentiment"] == {"positive": 1, "neutral": 0, "negative": 2, "unknown": 1}
+
+
+async def test_the_filters_and_the_band_select_answers(survey):
+    await survey.answered(
+        [
+            said("slow", 0, channel="web"),
+            said("fast", 10, answered_on=day("2026-01-01")),
+            said("fine", 7),
+            said("test", 0, is_test=True),
+        ]
+    )
+
+    async def count(**query) -> int:
+        return (await themes(survey, question="why", **query))["questions"][0]["answers"]
+
+    assert await count() == 3
+    assert await count(band="detractor") == 1
+    assert await count(channel="web") == 1
+    assert await count(to="2026-01-02") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "refusal"),
+    [
+        ({"question": "score"}, ("?question", "unknown_question")),
+        ({"band": "easy"}, ("?band", "unknown_band")),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, ("?to", "empty_window")),
+        ({"limit": 0}, ("?limit", "greater_than_equal")),
+    ],
+)
+async def test_what_the_survey_does_not_have_is_refused(survey, query, refusal):
+    answer = await survey.client.get(f"/v1/surveys/{survey.survey_id}/themes", params=query)
+    assert answer.status_code == 422
+    error = answer.json()["errors"][0]
+    assert (error["pointer"], error["code"]) == refusal
+
+
+async def test_an_anonymous_survey_shows_themes_of_five_and_no_ids(anonymous):
+    await anonymous.answered([said("late delivery")] * 5)
+    await anonymous.answered([said("bad coffee")] * 4)
+    await anonymous.answered([said("all was well")] * 9)
+    (why, _) = (await themes(anonymous))["questions"]
+    terms = {each["term"] for each in why["themes"]}
+    assert "late delivery" in terms
+    assert not any("coffee" in term for term in terms)
+    assert {each["response_id"] for theme in why["themes"] for each in theme["examples"]} == {None}
+
+
+async def test_few_answers_to_an_anonymous_survey_have_no_themes(anonymous):
+    await anonymous.answered([said("late delivery")] * 4)
+    (why, _) = (await themes(anonymous))["questions"]
+    assert (why["answers"], why["answers_read"], why["themes"]) == (None, None, [])
+    assert set(why["sentiment"].values()) == {None}
+
+
+async def test_the_few_that_a_filter_leaves_out_stay_hidden(anonymous):
+    await anonymous.answered([said("late delivery", 0)] * 6 + [said("late delivery", 10)] * 3)
+    (why, _) = (await themes(anonymous, band="detractor"))["questions"]
+    assert (why["answers"], why["themes"]) == (None, [])

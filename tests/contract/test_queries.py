@@ -38,7 +38,7 @@ CONTACTS, NEIGHBOURS = 50_000, 10_000
 MOST_ROWS_READ = 2_000
 BIG = {
     "contacts", "contact_identities", "consents", "suppressions", "touchpoints", "events", "idempotency_keys",
-    "webhook_deliveries",
+    "webhook_deliveries", "survey_invitations", "survey_responses", "survey_contact_scores",
 }  # fmt: skip
 
 
@@ -97,6 +97,17 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
         "GET", "/v1/touchpoints?source=shop&external_id={touchpoint.external_id}", None
     ),
     "a timeline": ("GET", "/v1/contacts/{touchpoint.contact_id}/timeline", None),
+    "search by last score": ("POST", "/v1/contacts/search", found_by("surveys.nps.last_score", "lte", 0.5)),
+    "search by any score": ("POST", "/v1/contacts/search", found_by("surveys.nps.last_score", "gte", 0)),
+    "search by last answer": (
+        "POST", "/v1/contacts/search", found_by("surveys.nps.last_answered_at", "within_last", "1d")
+    ),
+    "search by last invitation": (
+        "POST", "/v1/contacts/search", found_by("surveys.last_invited_at", "within_last", "1d")
+    ),
+    "responses to a survey": ("GET", "/v1/surveys/{survey_id}/responses", None),
+    "responses of a contact": ("GET", "/v1/surveys/{survey_id}/responses?contact_id={contact.id}", None),
+    "a survey's public face": ("GET", "/v1/public/surveys/{token}", None),
     "deliveries of an endpoint": ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", None),
     "failed deliveries": ("GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries?status=failed", None),
     "the feed": ("GET", "/v1/events?after=20000", None),
@@ -215,7 +226,10 @@ async def test_the_measure_sees_a_scan(crowd: Crowd, monkeypatch: pytest.MonkeyP
 
 async def multiply(world: World, many: int) -> None:
     """Copies of one real row of each kind."""
-    for name in ("contact_id", "touchpoint_id", "definition_id", "delivery_id", "suppression_id"):
+    for name in (
+        "contact_id", "touchpoint_id", "definition_id", "delivery_id", "suppression_id", "invitation_id",
+        "response_id", "token",
+    ):  # fmt: skip
         await world.id(name)
     await make_consent(world)
     await world.post("/v1/attribute-definitions", {"key": "plan", "type": "text"})
@@ -233,6 +247,11 @@ def copies(table: str, changes: dict[str, str], source: str = "generate_series(1
         WHERE one.ctid = (SELECT ctid FROM {table} WHERE workspace_id = $1 LIMIT 1)
     """
 
+
+NUMBERED_CONTACTS = """
+    (SELECT id, row_number() OVER (ORDER BY id) AS number FROM contacts
+     WHERE workspace_id = $1 AND $2::int > 0) AS i
+"""
 
 COPIES = [
     copies("contacts", {
@@ -257,10 +276,28 @@ COPIES = [
         "external_id": "'order-' || i.id",
         "occurred_at": "one.occurred_at - i.number * interval '1 minute'",
         "recorded_at": "one.recorded_at - i.number * interval '1 minute'",
-    }, """
-        (SELECT id, row_number() OVER (ORDER BY id) AS number FROM contacts
-         WHERE workspace_id = $1 AND $2::int > 0) AS i
-    """),
+    }, NUMBERED_CONTACTS),
+    copies("survey_invitations", {
+        "id": "gen_random_uuid()",
+        "contact_id": "i.id",
+        "token_hash": "sha256(i.id::text::bytea)",
+        "next_reminder_at": "NULL",
+        "created_at": "one.created_at - i.number * interval '1 minute'",
+    }, NUMBERED_CONTACTS),
+    copies("survey_responses", {
+        "id": "gen_random_uuid()",
+        "contact_id": "i.id",
+        "invitation_id": "NULL",
+        "score": "CASE WHEN i.number % 1000 = 0 THEN 0 ELSE 9 END",
+        "answered_at": "one.answered_at - i.number * interval '1 minute'",
+        "answered_on": "one.answered_on - (i.number / 1440)::int",
+    }, NUMBERED_CONTACTS),
+    """
+        INSERT INTO survey_contact_scores
+        SELECT DISTINCT ON (contact_id) workspace_id, contact_id, score_type, score, answered_at, id
+        FROM survey_responses WHERE workspace_id = $1 AND $2::int > 0 AND contact_id IS NOT NULL
+        ORDER BY contact_id, answered_at DESC ON CONFLICT DO NOTHING
+    """,
     copies("consents", {
         "id": "gen_random_uuid()",
         "contact_id": "i.id",
@@ -364,6 +401,8 @@ def filled(text: str, crowd: Crowd) -> str:
         "{touchpoint.contact_id}": touchpoint["contact_id"],
         "{touchpoint.external_id}": touchpoint["external_id"],
         "{endpoint_id}": crowd.endpoint_id,
+        "{survey_id}": crowd.world.made["survey_id"],
+        "{token}": crowd.world.made["token"],
     }
     for place, value in values.items():
         text = text.replace(place, str(value))

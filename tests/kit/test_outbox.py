@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -136,6 +137,22 @@ async def test_more_than_a_batch_is_handed_over(resources: Resources, tenant: Te
 
 
 @pytest.mark.parametrize("numbered", [False, True])
+async def test_a_blurred_event_leads_nowhere(resources: Resources, tenant: Tenant) -> None:
+    """Not to an instant, and not by its transaction's number to what else happened in it."""
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    async with resources.database.unit(tenant.workspace_id) as unit:
+        emit(unit, HAPPENED, Thing(name="plain"))
+        blurred = emit(unit, HAPPENED, Thing(name="blurred"), blurred_to=day)
+
+    async with resources.database.unit(tenant.workspace_id, read_only=True) as unit:
+        row = await unit.connection.fetchrow("SELECT * FROM events WHERE id = $1", blurred)
+    assert row is not None
+    assert (row["occurred_at"], row["xid"], blurred.version) == (day, 0, 4)
+    heard = Recorder()
+    await relay(resources, tenant, Consumer("test.heard", heard.handle))
+    assert heard.names == ["blurred", "plain"]
+
+
 async def test_the_sweep_finds_what_no_job_tells_of(
     resources: Resources, tenant: Tenant, numbered: bool
 ) -> None:

@@ -8,6 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,11 +22,12 @@ from app.settings import Settings
 from benchmarks import recording
 from benchmarks.checking import check_target
 from benchmarks.floor import Floor
-from benchmarks.load import new_contact, touchpoint
+from benchmarks.load import answers, new_contact, public, token, touchpoint
 from benchmarks.measuring import MOST_OTHER_LOAD, Cost, Meter
 from benchmarks.processes import Cores, Load, Target, floor, load, rapport
 from benchmarks.recording import Probe, Statement, in_one_spelling
 from benchmarks.report import GATES, Line, markdown
+from benchmarks.surveys import Traces, seed
 from benchmarks.world import CONTACTS_EACH, World, pin, pin_database, running_world
 
 BATCH_CONNECTIONS = 4
@@ -63,6 +65,7 @@ class Bench:
     load: Load
     options: argparse.Namespace
     unexpected: list[str] = field(default_factory=list)
+    answered: Counter[str] = field(default_factory=Counter)
 
     def rounds(self, path: str, targets: Sequence[Target], connections: int) -> list[list[Sample]]:
         """Rounds of one slice of each target; one in which the machine was busy is repeated."""
@@ -88,6 +91,7 @@ class Bench:
         stop = meter.start()
         figures = self.load.slice(target, path, connections=connections, seconds=seconds)
         cost = stop()
+        self.answered[path] += int(figures["requests"])
         if figures["unexpected"]:
             self.unexpected.append(f"{target.name}, {path}: {figures['unexpected']} × {figures['example']}")
         return Sample(cost, figures)
@@ -141,22 +145,23 @@ def _everything_up(
         measured = stack.enter_context(rapport(world, place, cores, name="rapport", pool=options.pool))
         tail = stack.enter_context(rapport(world, place, cores, name="tail", pool=options.tail_pool))
         plan = asyncio.run(_plan(world, measured))
+        tokens = itertools.count(1)
         config = {
             "dsn": world.app_dsn,
             "pool": options.pool,
-            "statements": asyncio.run(_recorded(world, plan)),
+            "statements": asyncio.run(_recorded(world, plan, tokens)),
         }
         base = stack.enter_context(floor(config, cores))
         numbers = itertools.count(time.time_ns() // 1000, 1_000_000)
         for target in (base, measured, tail):
-            asyncio.run(check_target(world, target, plan, next(numbers)))
-        generator = stack.enter_context(load(plan, cores))
+            asyncio.run(check_target(world, target, plan | {"submit": next(tokens)}, next(numbers)))
+        generator = stack.enter_context(load(plan | {"first_token": next(tokens)}, cores))
         pin(0, cores.rest)
         yield Bench(world, cores, generator, options), [base, measured], tail
 
 
 async def _plan(world: World, target: Target) -> dict[str, Any]:
-    """What is asked for: contacts all over the workspace, and consecutive pages of its customers."""
+    """What is asked for: contacts all over the workspace, consecutive pages of its customers, a survey."""
     connection = await asyncpg.connect(world.owner_dsn)
     ids = await connection.fetch("SELECT id FROM contacts WHERE workspace_id = $1", world.workspace_id)
     await connection.close()
@@ -168,6 +173,7 @@ async def _plan(world: World, target: Target) -> dict[str, Any]:
         for _ in range(PAGES):
             cursor = (await client.get(f"{first}&cursor={cursor}" if cursor else first)).json()["next_cursor"]
             pages.append(f"{first}&cursor={cursor}")
+        await seed(world, client)
     return {
         "api_key": world.api_key,
         "contacts_each": CONTACTS_EACH,
@@ -176,10 +182,10 @@ async def _plan(world: World, target: Target) -> dict[str, Any]:
     }
 
 
-async def _recorded(world: World, plan: Mapping[str, Any]) -> dict[str, Any]:
+async def _recorded(world: World, plan: Mapping[str, Any], tokens: Iterator[int]) -> dict[str, Any]:
     """Rapport's statements, once the floor has shown that it executes the same ones."""
     settings = Settings(_env_file=None, rate_limit_per_second=0, secret_key=None)
-    probes = _probes(world, plan)
+    probes = _probes(world, plan, tokens)
     statements = await recording.record(world, settings, probes)
     config = {"dsn": world.app_dsn, "pool": recording.POOL, "statements": recording.as_data(statements)}
     app = Floor(config)
@@ -202,7 +208,7 @@ def _require_same(path: str, rapport_says: Sequence[Statement], floor_says: Sequ
         )
 
 
-def _probes(world: World, plan: Mapping[str, Any]) -> dict[str, Probe]:
+def _probes(world: World, plan: Mapping[str, Any], tokens: Iterator[int]) -> dict[str, Probe]:
     numbers = itertools.count(time.time_ns() // 1000)
     one, page = plan["one"][0], plan["list"][0]
     at, row_id = recording.cursor_position(page)
@@ -217,12 +223,17 @@ def _probes(world: World, plan: Mapping[str, Any]) -> dict[str, Probe]:
         "list": Probe("GET", page, None, known | listed),
         "create": Probe("POST", "/v1/contacts", lambda: new_contact(next(numbers)), known),
         "batch100": Probe("POST", "/v1/touchpoints/batch", batch, known),
+        "submit": Probe("POST", lambda: public(token(next(tokens))), answers(), known),
     }
 
 
 def _line(bench: Bench, path: str, targets: Sequence[Target]) -> Line:
     connections = BATCH_CONNECTIONS if path.startswith("batch") else bench.options.connections
+    before = asyncio.run(Traces.of(bench.world))
     rounds = bench.rounds(path, targets, connections)
+    if path == "submit":
+        after = asyncio.run(Traces.of(bench.world))
+        bench.unexpected += after.complaints(before, bench.answered[path])
     enough = len(rounds) == bench.options.rounds and not bench.unexpected
     base, ours = zip(*rounds, strict=True) if rounds else ((), ())
     return Line(

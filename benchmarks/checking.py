@@ -1,5 +1,6 @@
 """Looks at one answer of each path before it is timed: an empty 200 would look fast."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ import asyncpg
 import httpx
 import orjson
 
-from benchmarks.load import new_contact, touchpoint
+from benchmarks.load import COMPLETED, answers, new_contact, public, token, touchpoint
 from benchmarks.processes import Target
 from benchmarks.world import CONTACTS_EACH, World
 
@@ -16,6 +17,11 @@ PLAIN = (
     "id", "given_name", "family_name", "display_name", "emails", "phones", "external_ids", "company",
     "job_title", "lifecycle_stage", "owner_id", "tags", "attributes", "locale", "timezone",
     "acquisition_channel", "acquisition_campaign", "version",
+)  # fmt: skip
+TOLD = (
+    "id", "survey_id", "questions_version", "iteration", "contact_id", "invitation_id", "link_id", "channel",
+    "locale", "source", "external_id", "state", "answers", "score_type", "score", "test", "answered_on",
+    "version",
 )  # fmt: skip
 INSTANTS = ("acquired_at", "created_at", "updated_at", "archived_at")
 
@@ -37,6 +43,7 @@ class Checker:
         await self.create()
         for size in (100, 1000):
             await self.batch(size)
+        await self.submit(token(plan["submit"]))
 
     async def one(self, target: str) -> None:
         answer = await self._ask("GET", target)
@@ -83,6 +90,18 @@ class Checker:
         if stored != size or whole["results"][0] != {**half["results"][0], "status": "unchanged"}:
             raise WrongAnswer(f"a batch of {size} did not store its touchpoints")
 
+    async def submit(self, token: str) -> None:
+        if await self._ask("POST", public(token), answers()) != orjson.loads(COMPLETED):
+            raise WrongAnswer("a complete answer to a survey does not complete it")
+        row = await self.owner.fetchrow(_ANSWERED, hashlib.sha256(token.encode()).digest())
+        if row is None or row["answers"] != answers()["answers"]:
+            raise WrongAnswer("the answers to a survey are not stored")
+        left = (row["spent"], row["score"], row["test"], row["last_score"], row["asked"])
+        if left != (True, 9, False, row["id"], row["contact_id"]):
+            raise WrongAnswer(f"an answer to a survey left {dict(row)} behind")
+        (told,) = await self.owner.fetch(_TOLD, row["contact_id"], str(row["id"]))
+        require_told(told["data"], row)
+
     async def _ask(self, method: str, target: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.world.api_key}"}
         answer = await self.client.request(method, target, json=body, headers=headers, timeout=60)
@@ -113,6 +132,23 @@ def require(answer: Mapping[str, Any], row: Mapping[str, Any]) -> None:
         raise WrongAnswer(f"the statistics are {answer['stats']}")
 
 
+def require_told(told: Mapping[str, Any], row: Mapping[str, Any]) -> None:
+    """Raises `WrongAnswer` unless the event about a response is what its row says."""
+    response = told["response"]
+    for name in TOLD:
+        plain = isinstance(row[name], str | int | dict | None)
+        if response[name] != (row[name] if plain else str(row[name])):
+            raise WrongAnswer(f"the event says that {name} is {response[name]!r} instead of {row[name]!r}")
+    for name in ("started_at", "answered_at"):
+        if datetime.fromisoformat(response[name]) != row[name]:
+            raise WrongAnswer(f"the event says that {name} is {response[name]!r} instead of {row[name]}")
+    survey = {"id": str(row["survey_id"]), "type": "nps", "title": row["title"]}
+    if told["survey"] != survey or told["contact_id"] != str(row["contact_id"]):
+        raise WrongAnswer(f"the event tells {told} of an answer to a survey")
+    if response.keys() != {*TOLD, "started_at", "answered_at"}:
+        raise WrongAnswer(f"the event tells {sorted(response)} of a response")
+
+
 async def check_target(world: World, target: Target, plan: Mapping[str, Any], number: int) -> None:
     """Raises `WrongAnswer` unless the target answers every path as the rows demand."""
     owner = await asyncpg.connect(world.owner_dsn)
@@ -122,3 +158,18 @@ async def check_target(world: World, target: Target, plan: Mapping[str, Any], nu
             await Checker(world, client, owner, number).check(plan)
     finally:
         await owner.close()
+
+
+_ANSWERED = """
+    SELECT r.*, r.is_test AS test, i.answered AND i.version = 2 AND i.answered_at = r.answered_at AS spent,
+        i.contact_id AS asked, s.response_id AS last_score, surveys.title
+    FROM survey_invitations i
+    JOIN survey_responses r ON r.invitation_id = i.id
+    JOIN surveys ON surveys.id = r.survey_id
+    LEFT JOIN survey_contact_scores s ON s.contact_id = r.contact_id AND s.type = 'nps'
+    WHERE i.token_hash = $1
+"""
+_TOLD = """
+    SELECT data FROM events
+    WHERE subject_id = $1 AND type = 'survey.response_received' AND data -> 'response' ->> 'id' = $2
+"""

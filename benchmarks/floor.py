@@ -31,9 +31,11 @@ import uvloop
 
 from app.kit.auth import REMEMBERED_SECONDS
 from app.kit.ids import new_id
+from benchmarks.floor_surveys import SurveyFloor
 from benchmarks.floor_touchpoints import TouchpointFloor
 
 JSON_HEADER = (b"content-type", b"application/json")
+PUBLIC_SURVEYS = "/v1/public/surveys/"
 RELAY = "events.relay"
 
 
@@ -99,12 +101,17 @@ class Floor:
         self.events_sql, _ = statements.one("create", "INTO events")
         self.jobs_sql, _ = statements.one("create", "INTO pgqueuer AS")
         self.touchpoints = TouchpointFloor(statements, self.write_events)
+        self.surveys = SurveyFloor(statements, self.connections, self.unit, self.write_events)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        workspace_id, key_id = await self.caller(scope["headers"])
-        status, body = await self.route(scope, receive, workspace_id, f"key:{key_id}")
+        if scope["path"].startswith(PUBLIC_SURVEYS):
+            token = scope["path"][len(PUBLIC_SURVEYS) :]
+            status, body = 200, await self.surveys.submit(token, orjson.loads(await _read(receive)))
+        else:
+            workspace_id, key_id = await self.caller(scope["headers"])
+            status, body = await self.route(scope, receive, workspace_id, f"key:{key_id}")
         headers = [JSON_HEADER, (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -191,9 +198,9 @@ class Floor:
     ) -> None:
         """Events are (type, subject, JSON); with them goes the one job that tells of them."""
         types, subjects, data = zip(*events, strict=True)
-        ids, versions = [new_id() for _ in events], [1] * len(events)
+        ids, versions, unblurred = [new_id() for _ in events], [1] * len(events), [None] * len(events)
         await connection.execute(
-            self.events_sql, workspace_id, now, actor, ids, types, versions, subjects, data
+            self.events_sql, workspace_id, now, actor, ids, types, versions, subjects, data, unblurred
         )
         payload = f"{workspace_id}/".encode()
         await connection.fetch(self.jobs_sql, [0], [RELAY], [payload], [timedelta()], [None], ["null"])

@@ -22,6 +22,8 @@ Maker = Callable[[], bytes]
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
 GRACE_SECONDS = 20
+COMPLETED = b'{"state":"completed","next":null,"missing":[],"token":null}'
+"""All that an answer to a visitor who is done says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Loads:
         self._orders = [random.SystemRandom().randrange(10**9) * 1000]
         self._first_order = self._orders[0]
         self._contacts = plan["contacts_each"]
+        self._tokens = itertools.count(plan["first_token"])
         self._random = random.Random(7)
         self.shapes = {
             "one": Shape(self._reads(plan["one"]), b"HTTP/1.1 200", b'"display_name"'),
@@ -114,6 +117,7 @@ class Loads:
             "create": Shape(self._create, b"HTTP/1.1 201", b'"version":1'),
             "batch100": Shape(lambda: self._batch(100), b"HTTP/1.1 200", b'"errors":0'),
             "batch1000": Shape(lambda: self._batch(1000), b"HTTP/1.1 200", b'"errors":0'),
+            "submit": Shape(self._submit, b"HTTP/1.1 200", b"\r\n\r\n" + COMPLETED),
         }
 
     def _reads(self, targets: list[str]) -> Maker:
@@ -135,11 +139,15 @@ class Loads:
         items = [touchpoint(number, self._contacts) for number in dict.fromkeys(numbers)]
         return self._post("/v1/touchpoints/batch", {"items": items})
 
-    def _post(self, target: str, body: Any) -> bytes:
+    def _submit(self) -> bytes:
+        return self._post(public(token(next(self._tokens))), answers(), authorization=b"")
+
+    def _post(self, target: str, body: Any, authorization: bytes | None = None) -> bytes:
         content = orjson.dumps(body)
         head = f"POST {target} HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
         length = f"Content-Length: {len(content)}\r\n\r\n"
-        return head.encode() + self._authorization + length.encode() + content
+        proof = self._authorization if authorization is None else authorization
+        return head.encode() + proof + length.encode() + content
 
 
 def new_contact(number: int) -> dict[str, Any]:
@@ -176,6 +184,22 @@ def touchpoint(number: int, contacts: int) -> dict[str, Any]:
     if number % 3 == 0:
         item |= {"kind": "purchase", "value": {"amount": f"{number % 900 + 10}.90", "currency": "EUR"}}
     return item
+
+
+def token(number: int) -> str:
+    """The token of an invitation, as long as a real one."""
+    return f"benchmark{number:013d}"
+
+
+def public(token: str) -> str:
+    """Where a visitor with this token answers."""
+    return f"/v1/public/surveys/{token}"
+
+
+def answers() -> dict[str, Any]:
+    """What every visitor says: all that is asked, and nothing to act upon."""
+    why = "Fast delivery, and a person who answered the phone."
+    return {"answers": {"score": 9, "why": why}, "complete": True}
 
 
 async def run_slice(shape: Shape, port: int, connections: int, seconds: float) -> dict[str, Any]:

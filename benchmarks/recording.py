@@ -35,10 +35,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A request that stands for its path. `values` names the values that its statements may be given."""
+    """A request that stands for its path. `values` names the values that its statements may be given.
+    `target` and `body` may be functions, where each request has its own."""
 
     method: str
-    target: str
+    target: Any
     body: Any
     values: Mapping[str, Any]
 
@@ -101,10 +102,11 @@ async def _rapport(world: World, settings: Settings) -> AsyncIterator[tuple[http
 
 
 async def _ask(client: httpx.AsyncClient, probe: Probe) -> None:
+    target = probe.target() if callable(probe.target) else probe.target
     body = probe.body() if callable(probe.body) else probe.body
-    answer = await client.request(probe.method, probe.target, json=body)
+    answer = await client.request(probe.method, target, json=body)
     if answer.is_error:
-        raise RuntimeError(f"{probe.method} {probe.target} was answered with {answer.text}")
+        raise RuntimeError(f"{probe.method} {target} was answered with {answer.text}")
 
 
 def _order(arguments: Any, values: Mapping[str, Any]) -> tuple[str | None, ...]:

@@ -8,7 +8,9 @@ from importlib.metadata import version
 
 from benchmarks.processes import Cores
 
-GATES = {"one": 0.25, "list": 0.35, "create": 0.30, "batch100": 0.40, "batch1000": 0.50}
+GATES = {"one": 0.25, "list": 0.35, "create": 0.30, "batch100": 0.40, "batch1000": 0.50, "submit": 0.35}
+# The others come from the design of the whole; these we have set ourselves since.
+OUR_GATES = ("submit",)
 TAIL_GATE = 5
 NAMES = {
     "one": "one contact",
@@ -16,6 +18,7 @@ NAMES = {
     "create": "durable create",
     "batch100": "batch of 100 touchpoints",
     "batch1000": "batch of 1,000 touchpoints",
+    "submit": "public submit",
 }
 HEAD = (
     "| path | target | req/s | p50 ms | p99 ms | API µs | DB µs | ratio (API) | ratio (API + DB) | gate |\n"
@@ -45,7 +48,8 @@ def markdown(lines: Sequence[Line], *, cores: Cores, options: argparse.Namespace
 
 def _rows(line: Line) -> list[str]:
     gate = GATES[line.path]
-    verdict = "–" if line.ratio is None else f"{gate} {'reached' if line.ratio >= gate else 'MISSED'}"
+    ours = " (ours)" if line.path in OUR_GATES else ""
+    verdict = "–" if line.ratio is None else f"{gate}{ours} {'reached' if line.ratio >= gate else 'MISSED'}"
     ratios = f"{_number(line.ratio)} | {_number(line.ratio_with_database)} | {verdict}"
     return [
         f"| {NAMES[line.path]} | floor | {_figures(line.floor)} | 1 | 1 | |",

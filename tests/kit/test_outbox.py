@@ -136,7 +136,6 @@ async def test_more_than_a_batch_is_handed_over(resources: Resources, tenant: Te
     assert recorder.names == names
 
 
-@pytest.mark.parametrize("numbered", [False, True])
 async def test_a_blurred_event_leads_nowhere(resources: Resources, tenant: Tenant) -> None:
     """Not to an instant, and not by its transaction's number to what else happened in it."""
     day = datetime(2026, 3, 1, tzinfo=UTC)
@@ -153,6 +152,7 @@ async def test_a_blurred_event_leads_nowhere(resources: Resources, tenant: Tenan
     assert heard.names == ["blurred", "plain"]
 
 
+@pytest.mark.parametrize("numbered", [False, True])
 async def test_the_sweep_finds_what_no_job_tells_of(
     resources: Resources, tenant: Tenant, numbered: bool
 ) -> None:

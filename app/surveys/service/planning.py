@@ -25,7 +25,7 @@ from app.surveys.service.inviting import Invited, Inviter
 from app.surveys.service.links import Links
 
 PLAN_JOB = "surveys.plan"
-CONTACTS_AT_ONCE = 5_000
+CONTACTS_AT_ONCE = 25_000
 SAMPLE_STEPS = 1_000_000
 
 
@@ -33,22 +33,25 @@ async def plan_audience(unit: Unit, survey: SurveyRow) -> None:
     """Plans an ask of everybody whom the survey's audience names: all active contacts if it names nobody."""
     wanted = None if survey.audience is None else parse_filter(survey.audience)
     try:
-        await plan_matching(unit, Plan(survey.id, "recurrence"), wanted)
+        if wanted is not None:
+            await ContactMatcher(unit).check(wanted, "/audience")
     except Invalid:
         # An attribute that the audience asks for is gone: better to ask nobody than everybody.
         return
+    await plan_matching(unit, Plan(survey.id, "recurrence"), wanted)
 
 
 async def plan_matching(unit: Unit, plan: Plan, filter: Filter | None) -> int:
     """Plans to ask all active contacts who match, and returns how many; the background goes on from there.
 
-    Works in portions, so that memory does not grow with the workspace. Raises `Invalid` for a wrong filter.
+    Works in portions, so that memory does not grow with the workspace. The filter was checked.
     """
     matcher, repository = ContactMatcher(unit), PlannedRepository(unit)
     planned, after = 0, None
-    while ids := await matcher.matching(filter, after=after, limit=CONTACTS_AT_ONCE):
-        await repository.add_all(plan, ids)
-        planned, after = planned + len(ids), ids[-1]
+    async with repository.whole_audience():
+        while ids := await matcher.matching(filter, after=after, limit=CONTACTS_AT_ONCE):
+            await repository.add_all(plan, ids)
+            planned, after = planned + len(ids), ids[-1]
     enqueue(unit, PLAN_JOB)
     return planned
 

@@ -96,12 +96,12 @@ class ResponseRepository:
     async def insert(self, records: Sequence[ResponseRecord], spent: Sequence[Spent]) -> set[UUID]:
         """Writes the responses whose (source, external_id) is free, and spends their invitations; returns
         the ids of those written. Waits for whoever is about to take such a key: give them in its order."""
-        rows = await self._connection.fetch(_INSERT, self._workspace_id, _rows_json(records), _json(spent))
+        rows = await self._connection.fetch(_INSERT, self._workspace_id, _json(records), _json(spent))
         return {row["id"] for row in rows}
 
     async def replace(self, record: ResponseRecord) -> None:
         """Writes a response that is held."""
-        await self._connection.execute(_REPLACE, self._workspace_id, _rows_json([record]))
+        await self._connection.execute(_REPLACE, self._workspace_id, _json([record]))
 
     async def spend(self, spent: Spent) -> None:
         """Spends an invitation that is held."""
@@ -289,10 +289,6 @@ _LOCK_ONE: Final = f"{_ONE} FOR NO KEY UPDATE"
 _OF_INVITATION: Final = (
     f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND invitation_id = $2"
 )
-
-
-def _rows_json(records: Sequence[ResponseRecord]) -> str:
-    return _json(records)
 
 
 def _json(rows: Sequence[Any]) -> str:

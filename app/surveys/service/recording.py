@@ -6,7 +6,7 @@ still be replaced, identities of contacts to be made, invitations, and what the 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from app.contacts.service.resolving import ContactResolver, Reference
@@ -107,18 +107,30 @@ class Recorder:
             error = FieldError("/survey_id", detail, "unknown_survey")
             raise UnknownSurvey("The survey is unknown.", errors=[error])
         _refuse_if(_errors(item, survey, self.unit.now))
-        answered_at = item.answered_at or self.unit.now
-        _refuse_unless_open(survey, answered_at)
-        version = (survey.id, item.questions_version or survey.questions_version)
-        questionnaire = self.questionnaires.get(version)
+        _refuse_unless_open(survey, item.answered_at or self.unit.now)
+        number = item.questions_version or survey.questions_version
+        questionnaire = self.questionnaires.get((survey.id, number))
         if questionnaire is None:
             raise Invalid.at("/questions_version", "is not a version of this survey", "unknown_version")
         answers = questionnaire.merged({}, item.answers)
         refuse_incomplete(questionnaire.walk(answers))
+        record = self._record(item, survey, number, answers, score_of(questionnaire, answers))
+        return Draft(record, survey, questionnaire, None)
+
+    def _record(
+        self,
+        item: PartnerResponse,
+        survey: SurveyFacts,
+        number: int,
+        answers: dict[str, Any],
+        score: int | None,
+    ) -> ResponseRecord:
+        """The response as it is kept, still without its contact."""
+        answered_at = item.answered_at or self.unit.now
         record = ResponseRecord(
             id=new_id(),
             survey_id=survey.id,
-            questions_version=version[1],
+            questions_version=number,
             iteration=self.calendar.iteration(survey, answered_at),
             contact_id=None,
             invitation_id=None,
@@ -130,7 +142,7 @@ class Recorder:
             state="completed",
             answers=answers,
             score_type=None if survey.type == "custom" else survey.type,
-            score=score_of(questionnaire, answers),
+            score=score,
             is_test=item.test,
             settled=True,
             started_at=answered_at,
@@ -138,9 +150,7 @@ class Recorder:
             answered_on=self.calendar.day(answered_at),
             version=1,
         )
-        if survey.anonymous:
-            record = nobodys(record, locale=item.locale)
-        return Draft(record, survey, questionnaire, None)
+        return nobodys(record, locale=item.locale) if survey.anonymous else record
 
     async def _keep(self, drafts: dict[int, Draft], said: Mapping[int, PartnerResponse]) -> None:
         """Writes the first of each source and external id, and compares the others with what is there."""
@@ -174,26 +184,26 @@ class Recorder:
 
         A partial response that was begun by it stays what it is, for it may have been somebody else's.
         """
-        wanted = {
-            (record.survey_id, record.contact_id, record.is_test)
-            for record in (draft.record for draft in drafts)
-            if record.contact_id is not None
-        }
-        found = await self.repository.open_invitations(sorted(wanted))
+        found = await self.repository.open_invitations(
+            sorted({asked for draft in drafts if (asked := _asked(draft.record)) is not None})
+        )
         spending = []
         for draft in drafts:
-            record = draft.record
-            invitation = (
-                found.pop((record.survey_id, record.contact_id, record.is_test), None)
-                if record.contact_id
-                else None
-            )
-            if invitation is not None:
-                invitation_id, has_partial = invitation
-                record = record._replace(invitation_id=None if has_partial else invitation_id)
-                draft = draft._replace(record=record, invitation_id=invitation_id)
-            spending.append(draft)
+            asked = _asked(draft.record)
+            if asked is None or asked not in found:
+                spending.append(draft)
+                continue
+            invitation_id, has_partial = found.pop(asked)
+            record = draft.record._replace(invitation_id=None if has_partial else invitation_id)
+            spending.append(draft._replace(record=record, invitation_id=invitation_id))
         return spending
+
+
+def _asked(record: ResponseRecord) -> tuple[UUID, UUID, bool] | None:
+    """What an invitation is of that the response spends: survey, contact, and whether it is a test."""
+    if record.contact_id is None:
+        return None
+    return record.survey_id, record.contact_id, record.is_test
 
 
 _Place = ForeignKey | int

@@ -118,9 +118,7 @@ async def test_groups_have_values_of_their_type(survey, field, value):
     for key, type in (("seats", "number"), ("beta", "boolean"), ("joined", "date")):
         await survey.client.post("/v1/attribute-definitions", json={"key": key, "type": type})
     attributes = {"seats": 2.5, "beta": False, "joined": "2026-01-31"}
-    (contact_id,) = await survey.contacts(
-        [{"locale": "fr", "company": "Example", "attributes": attributes}]
-    )
+    (contact_id,) = await survey.contacts([{"locale": "fr", "company": "Example", "attributes": attributes}])
     await survey.answered(
         [{"answers": {"score": 9, "again": True}, "contact_id": contact_id, "iteration": 2, "locale": "de"}]
     )
@@ -194,7 +192,12 @@ async def test_a_small_group_is_hidden_with_another_that_would_give_it_away(anon
 
 
 async def test_small_cells_of_two_fields_cannot_be_worked_out(anonymous):
-    for channel, team, count in (("web", "red", 2), ("web", "blue", 9), ("sms", "red", 8), ("sms", "blue", 30)):
+    for channel, team, count in (
+        ("web", "red", 2),
+        ("web", "blue", 9),
+        ("sms", "red", 8),
+        ("sms", "blue", 30),
+    ):
         rows = [{"answers": {"score": 9, "team": team}, "channel": channel}] * count
         await anonymous.answered(rows)
     found = await anonymous.results(group_by=["channel", "answers.team"])
@@ -240,3 +243,36 @@ async def test_extremes_are_one_persons_answer(client, tenant, resources):
     await survey.answered([{"answers": {"score": 9, "hours": hours}} for hours in range(6)])
     hours = (await survey.results())["questions"][1]
     assert (hours["n"], hours["mean"], hours["min"], hours["max"]) == (6, 2.5, None, None)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_count_of_an_anonymous_survey_is_small(anonymous, seed):
+    chance = random.Random(seed)
+    await anonymous.answered(
+        {
+            "answers": {"score": chance.randint(0, 10), "team": chance.choice(["red", "red", "red", "blue"])}
+            | chance.choice([{}, {"again": True}, {"tools": ["red"]}, {"tools": ["red", "blue"]}]),
+            "channel": chance.choices(["web", "sms", None], [20, 3, 1])[0],
+            "answered_on": day(f"2026-0{chance.randint(1, 4)}-10"),
+        }
+        for _ in range(chance.randint(3, 60))
+    )
+    await anonymous.invited([{"answered": True}] * chance.randint(0, 9))
+    for channel in ({}, {"channel": "sms"}, {"from": "2026-02-01", "to": "2026-04-01"}):
+        found = await anonymous.results(group_by=["channel", "answers.team"], trend="month", **channel)
+        assert not [where for where, count in counts_in(found) if count in range(1, MINIMUM)]
+
+
+def counts_in(node: object, where: str = "") -> list[tuple[str, object]]:
+    """Every number in the answer that is a count of answers, with its place."""
+    if isinstance(node, list):
+        return [each for place, item in enumerate(node) for each in counts_in(item, f"{where}/{place}")]
+    if not isinstance(node, dict):
+        name = where.rsplit("/", 2)
+        return [(where, node)] if name[-1] in COUNTS or name[-2] == "distribution" else []
+    return [each for key, value in node.items() for each in counts_in(value, f"{where}/{key}")]
+
+
+COUNTS = (
+    "n", "responses", "count", "skipped", "not_reached", "opened", "started", "completed", "numerator",
+)  # fmt: skip

@@ -178,12 +178,12 @@ async def test_the_versions_are_named_and_their_questions_kept_apart(client, ten
     survey = await answered_survey(client, tenant, resources, questions=[NPS, QUESTIONS[7]])
     await survey.answered([{"answers": {"score": 9, "ease": 4}}] * 3)
     await survey.ask([NPS, {"key": "ease", "type": "text", "text": "How easy?"}, QUESTIONS[5]])
-    await survey.answered(
-        [{"answers": {"score": 0, "ease": "4", "hours": 3}, "questions_version": 2}] * 2
-    )
+    await survey.answered([{"answers": {"score": 0, "ease": "4", "hours": 3}, "questions_version": 2}] * 2)
     found = await survey.results()
     assert found["questions_versions"] == [{"version": 1, "n": 3}, {"version": 2, "n": 2}]
-    asked = [(each["key"], each["type"], each["questions_versions"], each["n"]) for each in found["questions"]]
+    asked = [
+        (each["key"], each["type"], each["questions_versions"], each["n"]) for each in found["questions"]
+    ]
     assert asked == [
         ("score", "nps", [1, 2], 5),
         ("ease", "text", [2], 2),

@@ -196,7 +196,7 @@ class ResultsRepository:
         """Of invitations made in [from, to), two instants or None. Open links invite nobody."""
         row = SurveyInvitationRow
         answered = row.answered & row.settled if selection.settled_only else row.answered
-        started = row.started | row.answered
+        started = row.started | answered
         counts = (
             func.count(),
             func.count().filter(row.opened | started),

@@ -149,8 +149,8 @@ class SurveyResults(ScoreFigures):
         "revoked and test ones and without those that grew out of an open link. This and all below it are "
         "null with `questions_version` or `locale`, which an invitation does not have."
     )
-    opened: int | None = Field(description="Of those, how many were opened.")
-    started: int | None = Field(description="Of those, how many were begun to be answered.")
+    opened: int | None = Field(description=f"Of those, how many were opened. {_WITHHELD}")
+    started: int | None = Field(description=f"Of those, how many were begun to be answered. {_WITHHELD}")
     completed: int | None = Field(
         description="Of those, how many were answered to the end; of an anonymous survey, as far as that is "
         f"settled. {_WITHHELD}"

@@ -1,5 +1,6 @@
 """The results of a survey: what its completed responses are counted to, and what is shown of it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -110,7 +111,9 @@ class _Report:
             self.selection, [grouping.field for grouping in groupings]
         )
         check_size(count, withholding)
-        return breakdown(groups, groupings, self.survey.type, withholding), count
+        # What to hide of a thousand groups takes a fifth of a second to find out.
+        shown = await asyncio.to_thread(breakdown, groups, groupings, self.survey.type, withholding)
+        return shown, count
 
     async def _trend(self, scores: Sequence[ScoreCount], withholding: Withholding) -> list[TrendPoint]:
         if self.query.trend is None:
@@ -139,15 +142,18 @@ class _Report:
         if filter.questions_version is not None or filter.locale is not None:
             return dict.fromkeys(_PARTICIPATION)
         reached = await self.repository.participation(self.selection, await self._instants())
-        completed = None if withholding.withholds(reached.completed) else reached.completed
+        opened, started, completed = (
+            None if withholding.withholds(count) else count
+            for count in (reached.opened, reached.started, reached.completed)
+        )
         return {
             "invited": reached.invited,
-            "opened": reached.opened,
-            "started": reached.started,
+            "opened": opened,
+            "started": started,
             "completed": completed,
             "response_rate": rate_figures(completed, reached.invited),
-            "start_rate": rate_figures(reached.started, reached.opened),
-            "completion_rate": rate_figures(completed, reached.started),
+            "start_rate": rate_figures(started, opened),
+            "completion_rate": rate_figures(completed, started),
         }
 
     async def _instants(self) -> tuple[Any, Any]:

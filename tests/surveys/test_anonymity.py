@@ -257,6 +257,20 @@ async def test_participation_shows_when_the_day_is_over(secret: Secret) -> None:
     assert {each["answered_at"] for each in invitations} == {None}
 
 
+async def test_the_sweep_finds_a_day_that_is_over(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking, anonymous=True)
+    (item,) = await asking.invite(survey_id, await asking.contact())
+    await said(stranger, item["token"], score=9)
+    (waiting,) = await asking.fetch("SELECT settle_at FROM surveys WHERE workspace_id = $1")
+    assert waiting["settle_at"] > asking.clock.now()
+
+    await asking.fetch("UPDATE surveys SET settle_at = now() WHERE workspace_id = $1")
+    await work_off(asking.resources, asking.tenant.workspace_id)
+
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert invitation["answered"]
+
+
 async def test_a_spent_token_is_spent_at_once(secret: Secret) -> None:
     await secret.answer(1)
     token = secret.invited[0]["token"]

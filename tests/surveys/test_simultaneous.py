@@ -4,12 +4,16 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from app.kit.jobs import Job
+from app.subscriptions import JOBS
+from app.surveys.service.settling import SETTLE_JOB
 from tests.journeys.processes import free_port, status_of, until
 from tests.surveys.answering import a_link, a_survey, a_token, record, responses, say
 from tests.surveys.world import AskingWorld
@@ -168,3 +172,24 @@ async def test_the_same_from_a_partner_at_once_is_one_response(asking: AskingWor
 
     assert statuses(answers) == {201: 1, 200: 9}
     assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+async def test_answers_that_come_while_others_are_settled_are_settled_too(
+    asking: AskingWorld, visitor: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking, anonymous=True)
+    tokens = [await a_token(asking, survey_id) for _ in range(20)]
+    job = Job(SETTLE_JOB, asking.tenant.workspace_id, UUID(survey_id))
+
+    async def settle() -> None:
+        for _ in range(5):
+            await JOBS[SETTLE_JOB](asking.resources, job)
+
+    await asyncio.gather(settle(), *(say(visitor, token, score=9) for token in tokens), settle())
+    asking.clock.advance(days=1)
+    await asking.run(SETTLE_JOB)
+
+    invitations = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert [each["answered"] for each in invitations] == [True] * len(tokens)
+    settled = await asking.published("survey.participation_settled")
+    assert sum(event["answered"] for event in settled) == len(tokens)

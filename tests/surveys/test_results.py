@@ -61,6 +61,7 @@ def random_response(random: random.Random, questionnaire: Questionnaire) -> dict
         "hours": random.choice([1, 2.5, 40, None]),
         "since": random.choice(["2020-02-29", "2024-01-01", None]),
         "ease": random.choice([1, 2, 5, None]),
+        "last": random.choice(["yes", None]),
     }
     path = questionnaire.walk(said).path
     while path != (path := questionnaire.walk({key: said[key] for key in path}).path):
@@ -130,6 +131,43 @@ def assert_question(question: dict, rows: list[dict], questionnaire: Questionnai
         assert question["mean"] == pytest.approx(mean(answers), abs=1e-6)
     if key in ("hours", "since"):
         assert (question["min"], question["max"]) == (min(answers), max(answers))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"field": "reason", "op": "in", "value": ["price", "support"]},
+        {"field": "reason", "op": "ne", "value": "price"},
+        {"not": {"field": "features", "op": "in", "value": ["a", "c"]}},
+        {"field": "features", "op": "exists", "value": False},
+        {"field": "why", "op": "starts_with", "value": "NO"},
+        {"field": "again", "op": "eq", "value": True},
+        {"field": "hours", "op": "between", "value": [2, 3]},
+        {"field": "since", "op": "lt", "value": "2023-01-01"},
+        {
+            "and": [
+                {"field": "ease", "op": "gte", "value": 2},
+                {"field": "score", "op": "not_in", "value": [1, 2]},
+            ]
+        },
+        {
+            "or": [
+                {"field": "ease", "op": "exists", "value": False},
+                {"field": "again", "op": "ne", "value": True},
+            ]
+        },
+    ],
+)
+async def test_who_was_led_past_a_question_is_told_from_who_skipped_it(client, tenant, resources, condition):
+    last = {"key": "last", "type": "text", "text": "Last?", "show_if": condition}
+    survey = await answered_survey(client, tenant, resources, questions=[*QUESTIONS, last])
+    questionnaire = await questionnaire_of(survey)
+    chance = random.Random(5)
+    await survey.answered(random_response(chance, questionnaire) for _ in range(80))
+    found = (await survey.results())["questions"][-1]
+    assert_question(found, counted(survey), questionnaire)
+    assert found["not_reached"] > 0
+    assert found["skipped"] > 0
 
 
 @pytest.mark.parametrize(

@@ -74,16 +74,10 @@ class GroupFields:
         if name in self._of_response:
             several = self._anonymous and self._of_response[name]().field.rows is not None
             return (_ANONYMOUS_SEVERAL, "anonymous") if several else None
-        if not self._anonymous:
-            known = ", ".join([*self._of_response, *self._of_contact])
-            return (
-                None
-                if name in self._of_contact
-                else (f"There is no such field. Known: {known}.", "unknown_field")
-            )
-        if name in self._of_contact or name.startswith("attributes."):
-            return _ANONYMOUS, "anonymous"
-        return _unknown(self._of_response), "unknown_field"
+        if self._anonymous:
+            of_contact = name in self._of_contact or name.startswith("attributes.")
+            return (_ANONYMOUS, "anonymous") if of_contact else _unknown(self._of_response)
+        return None if name in self._of_contact else _unknown([*self._of_response, *self._of_contact])
 
 
 _ANONYMOUS = "Responses to an anonymous survey have no contact."
@@ -116,8 +110,8 @@ def check_size(groups: int, withholding: Withholding) -> None:
         raise Invalid(detail, errors=[FieldError(POINTER, detail, "too_many_groups")])
 
 
-def _unknown(known: Iterable[str]) -> str:
-    return f"There is no such field. Known: {', '.join(known)}."
+def _unknown(known: Iterable[str]) -> tuple[str, str]:
+    return f"There is no such field. Known: {', '.join(known)}.", "unknown_field"
 
 
 def _maker(make: Callable[..., GroupField], *arguments: Any) -> Callable[[], Grouping]:

@@ -90,6 +90,11 @@ class Year:
     def today(self) -> date:
         return self._today
 
+    @property
+    def begins(self) -> datetime:
+        """The first instant of its first day."""
+        return datetime.combine(self._first, time(), ZONE).astimezone(UTC)
+
     def people(self) -> Iterator[Person]:
         """Everybody, in the order in which they came."""
         days = sorted(self._arrival() for _ in range(self._contacts))

@@ -134,10 +134,10 @@ def fill_demo(
     ] = CONTACTS,
     as_json: AsJson = False,
 ) -> None:
-    """Makes a workspace with a plausible year in it: 5,000 contacts, 60,000 touchpoints, goals.
+    """Makes a workspace with a plausible year in it: 5,000 contacts, 60,000 touchpoints, goals, surveys.
 
     The year ends today and is otherwise the same each time. Takes a minute or two, waits until the metrics
-    are up to date, and ends with three requests worth trying.
+    are up to date, and ends with four requests worth trying.
     """
     demo.demo(contacts, as_json=as_json)
 

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from app.commands.console import read_settings, run, say, say_json
+from app.commands.demo_feedback import Feedback
+from app.commands.demo_opinions import Opinions
 from app.commands.demo_world import CURRENCY, ZONE, Person, Year
 from app.commands.progress import progress
 from app.commands.settling import settle
@@ -36,8 +38,10 @@ class Demo:
     tenant: NewTenant
     contacts: int
     touchpoints: int
+    responses: int
     best_contact: UUID
     goal: UUID
+    survey: UUID
 
 
 def demo(contacts: int, *, as_json: bool) -> None:
@@ -55,17 +59,25 @@ async def _fill(resources: Resources, contacts: int) -> Demo:
     tenant = await create_workspace(
         resources, WorkspaceCreate(name=NAME, currency=CURRENCY, timezone=str(ZONE))
     )
-    year = Year(resources.database.clock.now(), contacts)
+    now = resources.database.clock.now()
+    year = Year(now, contacts)
     people = list(year.people())
     filling = _Filling(resources, tenant.workspace_id)
     members = await filling.members()
     ids = await filling.contacts(people, members)
     count = await filling.touchpoints(people, ids)
+    await filling.settle("Looking at them")
+    opinions = Opinions(now, people)
+    feedback = Feedback(resources.database, tenant.workspace_id, opinions, ids)
+    survey = await feedback.open_surveys(year.begins)
+    with progress("Feedback", len(opinions.told)) as advance:
+        responses = await feedback.tell(advance)
+    await feedback.respect_wishes(people)
     await filling.settle("Folding the metrics")
     goal = await filling.goals(year, members)
     await filling.settle("Assessing the goals")
     best = max(range(len(people)), key=lambda place: len(people[place].touchpoints))
-    return Demo(tenant, len(people), count, ids[best], goal)
+    return Demo(tenant, len(people), count, responses, ids[best], goal, survey)
 
 
 class _Filling:
@@ -119,12 +131,13 @@ class _Filling:
             await settle(self._resources, self._workspace_id)
 
     async def goals(self, year: Year, members: Sequence[UUID]) -> UUID:
-        """A vision and two goals that serve it; returns the one on revenue."""
+        """A vision and three goals that serve it; returns the one on revenue."""
         async with self._unit() as unit:
             plan = _Plan(unit, year.today, members)
             vision = await plan.vision()
             revenue = await plan.revenue(vision)
             await plan.churn(vision)
+            await plan.recommendation(vision)
         return revenue
 
 
@@ -183,6 +196,29 @@ class _Plan:
             milestones=self._milestones(baseline, target),
         )
 
+    async def recommendation(self, vision: UUID) -> UUID:
+        before = self._starts - timedelta(days=3 * GOAL_DAYS)
+        points = await self._metrics.points("net_promoter_score", "month", before, self._today)
+        known = [point.value for point in points if point.complete and point.value is not None]
+        usual = sum(known, Decimal(0)) / len(known) if known else Decimal(30)
+        # The months of a few contacts go up and down: the target is above the last ones, too.
+        baseline = min(max(usual, Decimal(0)), Decimal(80)).quantize(Decimal(1))
+        target = min(max(baseline, *known[-2:]) + 5, Decimal(95)).quantize(Decimal(1))
+        return await self._create(
+            title=f"NPS to {target}",
+            metric_key="net_promoter_score",
+            direction="increase",
+            measure="period_value",
+            baseline=baseline,
+            target=target,
+            grain="month",
+            owner_id=self._members[0],
+            parent_id=vision,
+            impact=4,
+            feasibility=4,
+            milestones=self._milestones(baseline, target),
+        )
+
     def _milestones(self, start: Decimal, target: Decimal) -> list[dict[str, Any]]:
         """At a quarter, at half and at three quarters of the way."""
         titles = ("A good start", "Half way", "In sight")
@@ -213,7 +249,8 @@ def _known(found: UUID | None) -> UUID:
 def _invitation(made: Demo, url: str) -> str:
     key = f"-H 'Authorization: Bearer {made.tenant.api_key}'"
     return f"""\
-Made the workspace "{NAME}" with {made.contacts:,} contacts and {made.touchpoints:,} touchpoints.
+Made the workspace "{NAME}" with {made.contacts:,} contacts, {made.touchpoints:,} touchpoints
+and {made.responses:,} answers to two surveys.
 
   workspace  {made.tenant.workspace_id}
   API key    {made.tenant.api_key}   (shown this once)
@@ -222,4 +259,5 @@ Worth trying, while `rapport serve` runs:
 
   curl {key} '{url}/v1/metrics/net_revenue/snapshots?grain=month'
   curl {key} {url}/v1/goals/{made.goal}
-  curl {key} {url}/v1/contacts/{made.best_contact}/timeline"""
+  curl {key} {url}/v1/contacts/{made.best_contact}/timeline
+  curl {key} '{url}/v1/surveys/{made.survey}/results?group_by=lifecycle_stage'"""

@@ -103,7 +103,7 @@ async def test_the_demo_is_there_to_be_looked_at(rapport: CommandLine, served: S
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     curls = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("curl")]
-    assert len(curls) == 3
+    assert len(curls) == 4
     key = done.stdout.partition("Bearer ")[2].partition("'")[0]
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
         for curl in curls:

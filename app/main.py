@@ -38,6 +38,7 @@ ALLOWED_HEADERS = [
     "X-Request-Id",
 ]
 EXPOSED_HEADERS = [
+    "Content-Language",
     "ETag",
     "Link",
     "Location",

@@ -2,11 +2,14 @@
 
 from pydantic import Field
 
+from app.kit.hot import to_json
 from app.kit.outbox import EventType
 from app.kit.schemas import Output
+from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.schemas.invitations import SurveyAsk, SurveyInvitationChanged
 from app.surveys.schemas.responses import (
     SurveyParticipationSettled,
+    SurveyResponse,
     SurveyResponseChanged,
     SurveyResponseReceived,
 )
@@ -55,8 +58,21 @@ RESPONSE_CHANGED = EventType(
 PARTICIPATION_SETTLED = EventType(
     "survey.participation_settled",
     SurveyParticipationSettled,
-    "Invitations to an anonymous survey are shown as answered: several together, or when the day is over.",
+    "Invitations to an anonymous survey are shown as answered: five or more together.",
 )
 _ANSWERING = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED, RESPONSE_CHANGED, PARTICIPATION_SETTLED)
 
 ALL: tuple[EventType, ...] = (OPENED, CLOSED, *_ASKING, *_ANSWERING)
+
+_SHOWN = tuple(SurveyResponse.model_fields)
+
+
+def received_json(record: ResponseRecord, survey: SurveyFacts) -> bytes:
+    """`SurveyResponseReceived` as JSON, for a fraction of what the models cost."""
+    shown = record._asdict() | {"test": record.is_test}
+    received = {
+        "response": {name: shown[name] for name in _SHOWN},
+        "survey": {"id": survey.id, "type": survey.type, "title": survey.title},
+        "contact_id": record.contact_id,
+    }
+    return to_json(received)

@@ -241,15 +241,33 @@ async def test_participation_shows_when_five_have_answered(secret: Secret) -> No
     assert await secret.answered() == 6
 
 
-async def test_participation_shows_when_the_day_is_over(secret: Secret) -> None:
+async def test_fewer_than_five_never_show_though_their_responses_are_settled(secret: Secret) -> None:
+    """Beside the only response of a day, the only one who took part would be known."""
     await secret.answer(2)
+    rows = await every_row(secret.asking)
+    before = {row.xmin for row in rows if is_of(row, "survey_responses", secret.survey_id)}
 
     secret.asking.clock.set(ANSWERED + timedelta(days=1))
     await secret.asking.run("surveys.settle")
 
-    assert await secret.answered() == 2
+    assert await secret.answered() == 0
+    assert await secret.asking.published("survey.participation_settled") == []
+    rows = await every_row(secret.asking)
+    after = {row.xmin for row in rows if is_of(row, "survey_responses", secret.survey_id)}
+    assert len(after) == 1
+    assert after.isdisjoint(before)
+
+
+async def test_a_lot_is_settled_over_several_days(secret: Secret) -> None:
+    await secret.answer(2)
+    secret.asking.clock.set(ANSWERED + timedelta(days=1))
+    await secret.asking.run("surveys.settle")
+    await secret.answer(3, after=2)
+    await secret.work_off()
+
+    assert await secret.answered() == 5
     (settled,) = await secret.asking.published("survey.participation_settled")
-    assert settled == {"survey_id": secret.survey_id, "invited_on": ["2031-03-10"], "answered": 2}
+    assert settled == {"survey_id": secret.survey_id, "invited_on": ["2031-03-10"], "answered": 5}
     invitations = await secret.listed("invitations")
     assert {
         (each["opened"], each["started"], each["version"]) for each in invitations if each["answered"]
@@ -267,8 +285,8 @@ async def test_the_sweep_finds_a_day_that_is_over(asking: AskingWorld, stranger:
     await asking.fetch("UPDATE surveys SET settle_at = now() WHERE workspace_id = $1")
     await work_off(asking.resources, asking.tenant.workspace_id)
 
-    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
-    assert invitation["answered"]
+    (response,) = await asking.fetch("SELECT settled FROM survey_responses WHERE workspace_id = $1")
+    assert response["settled"]
 
 
 async def test_a_spent_token_is_spent_at_once(secret: Secret) -> None:

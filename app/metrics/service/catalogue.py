@@ -174,7 +174,7 @@ BUILT_IN = {
             "Survey response rate",
             "Of the invitations made to contacts in the period, the share answered to the end by now. Tests, "
             "and invitations that bounced or were revoked, are in neither. Who answered an anonymous survey "
-            f"counts once their participation is settled, within a day. {_WILSON}",
+            f"counts once there are five of them. {_WILSON}",
             "level",
             "fraction",
             empty="no_invitations",

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, not_, or_, select
+from sqlalchemy import ColumnElement, and_, not_, select
 
 from app.kit.database import Unit
 from app.kit.pages import PageRequest, Sorting, SortKey
 from app.surveys.models.invitations import SurveyInvitationRow, SurveyLinkRow
-from app.surveys.models.surveys import SurveyRow
 
 INVITATION_SORTING = Sorting(
     SurveyInvitationRow.id,
@@ -116,29 +115,16 @@ class InvitationRepository:
         return (await self._session.execute(page.apply(statement))).scalars().all()
 
     async def to_remind(self, limit: int) -> Sequence[SurveyInvitationRow]:
-        """Invitations whose reminder is due, locked; those somebody else holds are left to them.
-
-        Those of an anonymous survey wait until it is told of everybody who has answered so far: being left
-        out of the reminders would tell it before.
-        """
-        may_be_told = or_(not_(SurveyRow.anonymous), SurveyRow.settle_at.is_(None))
+        """Invitations whose reminder is due, locked; those somebody else holds are left to them."""
         statement = (
             select(SurveyInvitationRow)
-            .join(
-                SurveyRow,
-                and_(
-                    SurveyRow.workspace_id == SurveyInvitationRow.workspace_id,
-                    SurveyRow.id == SurveyInvitationRow.survey_id,
-                ),
-            )
             .where(
                 SurveyInvitationRow.workspace_id == self._workspace_id,
                 SurveyInvitationRow.next_reminder_at <= self._unit.now,
-                may_be_told,
             )
             .order_by(SurveyInvitationRow.next_reminder_at, SurveyInvitationRow.id)
             .limit(limit)
-            .with_for_update(key_share=True, skip_locked=True, of=SurveyInvitationRow)
+            .with_for_update(key_share=True, skip_locked=True)
         )
         return (await self._session.execute(statement)).scalars().all()
 

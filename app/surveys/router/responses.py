@@ -41,6 +41,8 @@ async def create_response(
         lambda unit: ResponseService(unit).create(survey_id, new),
         status=lambda response: 201 if response.status == "created" else 200,
         location=lambda response: f"/v1/surveys/{survey_id}/responses/{response.id}",
+        # What an Idempotency-Key keeps has an instant beside it, which an anonymous answer must not have.
+        sealed=True,
     )
 
 

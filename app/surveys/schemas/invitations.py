@@ -85,8 +85,8 @@ class SurveyInvitationResults(Output):
 class SurveyInvitation(Output):
     """One ask of one contact.
 
-    Of an anonymous survey, `opened`, `started` and `answered` turn true together, and not before at least
-    five have answered or the day is over; `answered_at` stays null.
+    Of an anonymous survey, `opened`, `started` and `answered` turn true together, always those of at
+    least five people at once; `answered_at` stays null.
     """
 
     id: UUID = Field(description="UUIDv7.")

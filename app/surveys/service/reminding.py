@@ -57,8 +57,9 @@ class ReminderService:
         return len(rows)
 
     def _is_over(self, row: SurveyInvitationRow, survey: SurveyRow) -> bool:
+        """Whose anonymous answer is not settled is reminded as others are: being left out would tell."""
         return (
-            row.answered
+            (row.answered and row.settled)
             or row.delivery != "sent"
             or row.contact_id is None
             or row.token_sealed is None

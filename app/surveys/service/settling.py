@@ -2,7 +2,9 @@
 
 An answer leaves the invitation and the response as rows of one transaction, whose number the database keeps
 with them (`xmin`). Settling writes a whole lot of both anew in one other transaction, in the order of ids,
-which know nothing of answering, and only then shows the invitations as answered.
+which know nothing of answering, and only then shows the invitations as answered. Fewer than a lot are never
+shown, however long they wait: beside the only response of a day, the only one who took part is known. Of
+these the responses alone are written anew, when the day is over.
 """
 
 from typing import Final
@@ -19,7 +21,7 @@ from app.surveys.service.timing import Calendar
 
 SETTLE_JOB: Final = "surveys.settle"
 LOT: Final = 5
-"""So many invitations are settled together before the day is over; after it, those that there are."""
+"""So many invitations at least are settled together."""
 
 
 class SettlingService:
@@ -30,25 +32,26 @@ class SettlingService:
         self.repository = SettlingRepository(unit)
 
     async def wait(self, survey_id: UUID, calendar: Calendar) -> None:
-        """An answer was given: it is settled when there is a lot, and when the day is over at the latest."""
+        """An answer was given: something is to be settled when there is a lot, and when the day is over."""
         _, end_of_day = day_bounds(calendar.today, calendar.zone)
         if await self.repository.note(survey_id, end_of_day, LOT):
             enqueue(self.unit, SETTLE_JOB, survey_id)
 
     async def due(self) -> list[UUID]:
-        """The surveys of which something is to be settled because the day is over."""
+        """The surveys of which responses are to be settled because the day is over."""
         return list(await self.repository.due())
 
     async def settle(self, survey_id: UUID) -> None:
-        """Settles what waits, if it is a lot or its day is over."""
+        """Settles what waits if it is a lot; only the responses, if it is none and the day is over."""
         settle_at = await self.repository.hold(survey_id)
         if settle_at is None:
             return
         waiting = await self.repository.invitations(survey_id)
         if len(waiting) < LOT and settle_at > self.unit.now:
             return
-        await self.repository.settle(survey_id, waiting)
-        if not waiting:
+        is_lot = len(waiting) >= LOT
+        await self.repository.settle(survey_id, waiting if is_lot else [])
+        if not is_lot:
             return
         calendar = await Calendar.of(self.unit)
         days = sorted({calendar.day(each.created_at) for each in waiting})

@@ -3,8 +3,8 @@
     python -m benchmarks.results [--responses 100000]
 
 Seeds a survey of six questions into an embedded server of its own, half as many contacts as responses, and
-asks for its results by one core's worth of API. Each answer is compared with a naive count over the rows.
-Exits with 1 when one differs, or takes longer than 300 ms (the median of several).
+asks for its results. Each answer is compared with a naive count over the rows. Exits with 1 when one differs,
+or when a breakdown by two fields takes longer than 300 ms (the median of several).
 """
 
 import argparse
@@ -160,7 +160,7 @@ async def measure(directory: Path, address: DatabaseAddress, count: int) -> int:
     finally:
         await resources.close()
     report(count, timed)
-    return 0 if all(each.right and each.middle <= ENOUGH_SECONDS for each in timed) else 1
+    return 0 if all(each.right and each.is_fast_enough for each in timed) else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +168,16 @@ class Timed:
     """One case: seconds, and whether the answer was right."""
 
     name: str
+    fields: int
     groups: int
     size: int
     middle: float
     longest: float
     right: bool
+
+    @property
+    def is_fast_enough(self) -> bool:
+        return self.fields < 2 or self.middle <= ENOUGH_SECONDS
 
 
 class Bench:
@@ -231,7 +236,8 @@ class Bench:
         counted = seconds[1:]
         right = is_right(found, rows, groups)
         size = len(answer.content)
-        return Timed(name, found["breakdown_groups"], size, median(counted), max(counted), right)
+        fields = len(query.get("group_by", ()))
+        return Timed(name, fields, found["breakdown_groups"], size, median(counted), max(counted), right)
 
 
 def is_right(

@@ -6,13 +6,12 @@ from uuid import UUID
 
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid
-from app.kit.outbox import emit
+from app.kit.outbox import emit_raw
 from app.kit.periods import day_start
 from app.kit.strict_json import pointer_token
-from app.surveys.events import DETRACTOR_RECEIVED, RESPONSE_RECEIVED
+from app.surveys.events import DETRACTOR_RECEIVED, RESPONSE_RECEIVED, received_json
 from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.repository.responses import ResponseRepository, Spent
-from app.surveys.schemas.responses import SurveyReference, SurveyResponse, SurveyResponseReceived
 from app.surveys.service.contact_scores import ContactScores
 from app.surveys.service.loop import close_the_loop
 from app.surveys.service.questionnaire import Questionnaire, Walk
@@ -80,17 +79,13 @@ class ResponseKeeper:
 
     def _tell(self, draft: Draft) -> None:
         record = draft.record
-        received = SurveyResponseReceived(
-            response=SurveyResponse.of(record),
-            survey=SurveyReference.of(draft.survey),
-            contact_id=record.contact_id,
-        )
+        received = received_json(record, draft.survey)
         blurred_to = day_start(record.answered_on, self.calendar.zone) if draft.survey.anonymous else None
         types = [RESPONSE_RECEIVED]
         if record.score is not None and is_detractor(record.score_type, record.score):  # type: ignore[arg-type]
             types.append(DETRACTOR_RECEIVED)
         for event_type in types:
-            emit(self.unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)
+            emit_raw(self.unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)
 
 
 class Questionnaires:

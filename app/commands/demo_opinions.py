@@ -15,7 +15,8 @@ from app.commands.demo_world import SEED, ZONE, Person
 REST = timedelta(days=90)
 """Nobody is bothered again before that."""
 MORNING = time(6, 30)
-"""When the tool that collects the answers hands over those of the day before."""
+"""When, on working days, the tool that collects the answers hands over those that have come."""
+SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Opinions:
                 answers = self._recommends(past, temper, language, topic, answered_at)
             else:
                 answers = self._judges_help(past, temper, language, topic)
-            told_at = min(_next_morning(answered_at), self._now)
+            told_at = min(_next_working_morning(answered_at), self._now)
             care = self._care(told_at, topic) if _is_bad(answers) else None
             locale = person.contact["locale"]
             yield Opinion(place, asking.survey, answered_at, told_at, locale, answers, care)
@@ -183,8 +184,10 @@ def _occurred(touchpoint: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(touchpoint["occurred_at"])
 
 
-def _next_morning(moment: datetime) -> datetime:
+def _next_working_morning(moment: datetime) -> datetime:
     day = moment.astimezone(ZONE).date() + timedelta(days=1)
+    while day.weekday() >= SATURDAY:
+        day += timedelta(days=1)
     return datetime.combine(day, MORNING, ZONE).astimezone(moment.tzinfo)
 
 

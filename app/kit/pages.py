@@ -34,11 +34,10 @@ def _digits(text: object) -> object:
     return text
 
 
-Limit = Annotated[
-    int,
-    Query(ge=1, le=MOST_ROWS, description="How many rows a page may have."),
-    BeforeValidator(_digits),
-]
+Digits = Annotated[int, BeforeValidator(_digits)]
+"""A whole number in a query, written in digits."""
+
+Limit = Annotated[Digits, Query(ge=1, le=MOST_ROWS, description="How many rows a page may have.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=2000, description="`next_cursor` of the page before; only for the very same query."),

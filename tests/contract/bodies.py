@@ -42,8 +42,9 @@ def minimal(schema: Schema) -> Any:
     if name in BY_HAND:
         return dict(BY_HAND[name])
     schema = resolve(schema)
-    if "anyOf" in schema:
-        return minimal(schema["anyOf"][0])
+    for branches in ("anyOf", "oneOf"):
+        if branches in schema:
+            return minimal(schema[branches][0])
     for chosen in ("const", "default"):
         if chosen in schema:
             return schema[chosen]
@@ -73,7 +74,7 @@ def fields(schema: Schema, at: str = "") -> Iterator[tuple[str, Schema]]:
     """Every place of a body, as a JSON pointer and its schema; the first item stands for a list's items."""
     schema = resolve(schema)
     yield at, schema
-    for branch in schema.get("anyOf", ()):
+    for branch in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from ((pointer, inner) for pointer, inner in fields(branch, at) if pointer != at or inner)
     if at.count("/") < 5:
         for name, inner in schema.get("properties", {}).items():

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, Cursor, Digits, Limit, PageRequest
 from app.kit.schemas import Day
 from app.kit.web import JsonRoute
 from app.surveys.models.responses import ResponseState
@@ -57,18 +57,18 @@ async def list_responses(
     contact_id: Annotated[UUID | None, Query(description="Only this contact's.")] = None,
     test: Annotated[bool | None, Query(description="Only tests, or only those that count.")] = None,
     score_from: Annotated[
-        int | None, Query(ge=0, le=10, description="Only those with this score or a higher one.")
+        Digits | None, Query(ge=0, le=10, description="Only those with this score or a higher one.")
     ] = None,
     score_to: Annotated[
-        int | None, Query(ge=0, le=10, description="Only those with this score or a lower one.")
+        Digits | None, Query(ge=0, le=10, description="Only those with this score or a lower one.")
     ] = None,
     since: Annotated[Day | None, Query(alias="from", description="Only those of this day or later.")] = None,
     until: Annotated[Day | None, Query(alias="to", description="Only those of days before this one.")] = None,
     iteration: Annotated[
-        int | None, Query(ge=1, le=1_000_000, description="Only those of this iteration.")
+        Digits | None, Query(ge=1, le=1_000_000, description="Only those of this iteration.")
     ] = None,
     questions_version: Annotated[
-        int | None, Query(ge=1, le=1_000_000, description="Only those to this version of the questions.")
+        Digits | None, Query(ge=1, le=1_000_000, description="Only those to this version of the questions.")
     ] = None,
 ) -> Response:
     """The responses to a survey, latest days first unless sorted otherwise; partial ones and tests too."""

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.kit.calls import JSON, Access, Call
+from app.kit.pages import Digits
 from app.kit.schemas import Day
 from app.surveys.schemas.results import SurveyResults, Trend
 from app.surveys.schemas.themes import SurveyThemes
@@ -27,9 +28,10 @@ async def responses_wanted(
         Day | None, Query(alias="from", description="Answered on this local day or later.")
     ] = None,
     end: Annotated[Day | None, Query(alias="to", description="Answered before this local day.")] = None,
-    iteration: Annotated[int | None, Query(ge=1, le=_LARGEST, description="Only this iteration.")] = None,
+    iteration: Annotated[Digits | None, Query(ge=1, le=_LARGEST, description="Only this iteration.")] = None,
     questions_version: Annotated[
-        int | None, Query(ge=1, le=_LARGEST, description="Only responses to this version of the questions.")
+        Digits | None,
+        Query(ge=1, le=_LARGEST, description="Only responses to this version of the questions."),
     ] = None,
     channel: Annotated[str | None, Query(max_length=100, description="Only from this channel.")] = None,
     locale: Annotated[str | None, Query(max_length=35, description="Only in this language tag.")] = None,
@@ -86,7 +88,9 @@ async def get_themes(
     band: Annotated[
         Band | None, Query(description="Only answers that came with a score of this band.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_THEMES, description="How many themes of each question.")] = 20,
+    limit: Annotated[
+        Digits, Query(ge=1, le=MOST_THEMES, description="How many themes of each question.")
+    ] = 20,
 ) -> Response:
     """What the free answers are about: words that several people use, and how content they sound.
 

@@ -53,7 +53,10 @@ _GAP = "Hours between an invitation, or a reminder, and the next reminder."
 _RECURRENCE = "A new iteration begins every so many local days; null for a survey with one iteration."
 _ITERATIONS = "The last iteration; null for no end."
 _INVITES = "Whether each iteration begins with inviting everybody whom `audience` names."
-_TRIGGERS = "What makes the survey ask by itself."
+_TRIGGERS = (
+    "What makes the survey ask by itself. A touchpoint that comes in more than 7 days after it would have "
+    "led to an ask leads to none. What waits for its time follows changes of these, and of the touchpoint."
+)
 _RULES = (
     "What makes a response open a follow-up; the first rule that fits does. If absent, a survey with a score "
     "has one for detractors: NPS up to 6, CSAT up to 2, CES up to 3."
@@ -127,7 +130,24 @@ class SurveyCreate(Input):
 
     title: LocalText = Field(description=_TITLE)
     type: SurveyType = Field(description="The score it is about; it has exactly one question of that type.")
-    questions: QuestionsInput = Field(description="What is asked, in this order.")
+    questions: QuestionsInput = Field(
+        description="What is asked, in this order.",
+        examples=[
+            [
+                {
+                    "key": "score",
+                    "type": "nps",
+                    "text": {"en": "How likely …?", "de": "Wie wahrscheinlich …?"},
+                },
+                {
+                    "key": "why",
+                    "type": "text",
+                    "text": "What went wrong?",
+                    "show_if": {"field": "score", "op": "lte", "value": 6},
+                },
+            ]
+        ],
+    )
     introduction: LocalText | None = Field(default=None, description=_INTRODUCTION)
     thanks: LocalText | None = Field(default=None, description=_THANKS)
     anonymous: Flag = Field(default=False, description=_ANONYMOUS)

@@ -1,5 +1,6 @@
 """What surveys do when something happens below."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -7,29 +8,43 @@ from uuid import UUID
 from app.kit.database import Unit
 from app.kit.outbox import Consumer, Event
 from app.surveys.service.planning import TouchpointSeen, TriggerService
-from app.touchpoints.events import DELETED, RECORDED
+from app.touchpoints.events import DELETED, RECORDED, UPDATED
 
 
 async def follow_touchpoints(unit: Unit, events: Sequence[Event]) -> None:
-    """Plans the asks that recorded touchpoints trigger, and cancels those of deleted ones."""
-    service = TriggerService(unit)
-    recorded = [_seen(event) for event in events if event.type == RECORDED.name]
-    if recorded:
-        await service.plan(recorded)
-    deleted = [UUID(event.data["touchpoint"]["id"]) for event in events if event.type == DELETED.name]
-    if deleted:
-        await service.cancel(deleted)
+    """Plans the asks that touchpoints trigger, and lets them follow what becomes of the touchpoints."""
+    service, stories = TriggerService(unit), defaultdict(list)
+    for event in events:
+        stories[event.data["touchpoint"]["id"]].append(event)
+    seen = [(_seen(story), story) for story in stories.values()]
+    changed = [each for each, story in seen if story[-1].type != RECORDED.name]
+    if changed:
+        await service.follow(changed)
+    await service.plan([each for each, _ in seen])
 
 
-def _seen(event: Event) -> TouchpointSeen:
-    touchpoint = event.data["touchpoint"]
+def _seen(story: Sequence[Event]) -> TouchpointSeen:
+    """A touchpoint as the last of its events says that it is."""
+    touchpoint = story[-1].data["touchpoint"]
     return TouchpointSeen(
         id=UUID(touchpoint["id"]),
         contact_id=UUID(touchpoint["contact_id"]),
         kind=touchpoint["kind"],
         channel=touchpoint["channel"],
         occurred_at=datetime.fromisoformat(touchpoint["occurred_at"]),
+        is_deleted=touchpoint["deleted_at"] is not None,
+        is_news=any(_is_news(event) for event in story),
     )
 
 
-TRIGGERS = Consumer("surveys.triggers", follow_touchpoints, frozenset({RECORDED.name, DELETED.name}))
+def _is_news(event: Event) -> bool:
+    touchpoint, previous = event.data["touchpoint"], event.data["previous"]
+    return previous is None or any(touchpoint[name] != previous[name] for name in _WHAT_IT_IS)
+
+
+_WHAT_IT_IS = ("contact_id", "kind", "occurred_at")
+
+
+TRIGGERS = Consumer(
+    "surveys.triggers", follow_touchpoints, frozenset({RECORDED.name, UPDATED.name, DELETED.name})
+)

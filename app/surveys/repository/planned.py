@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from asyncpg import Record
 from sqlalchemy import ColumnElement, select
 
 from app.kit.database import Unit
@@ -101,9 +102,28 @@ class PlannedRepository:
         ids = [new_id() for _ in asks]
         await self._unit.connection.execute(_ADD_TRIGGERED, self._workspace_id, self._unit.now, ids, *columns)
 
-    async def cancel_triggered(self, touchpoint_ids: Sequence[UUID]) -> None:
-        """Cancels what these touchpoints have triggered and is not decided yet."""
-        await self._unit.connection.execute(_CANCEL, self._workspace_id, self._unit.now, list(touchpoint_ids))
+    async def move_triggered(
+        self,
+        touchpoint_ids: Sequence[UUID],
+        asks: Sequence[TriggeredAsk],
+        survey_id: UUID | None = None,
+    ) -> None:
+        """Lets what these touchpoints have triggered be as in `asks`, as far as it is not decided yet, and
+        cancels what is not among them; of one survey, or of all.
+
+        What was cancelled before its time is planned again, and so is what another contact was skipped for.
+        """
+        place = (self._workspace_id, self._unit.now)
+        if asks:
+            columns = [list(column) for column in zip(*asks, strict=True)]
+            await self._unit.connection.execute(_MOVE, *place, *columns)
+        kept = ([ask.survey_id for ask in asks], [ask.touchpoint_id for ask in asks])
+        await self._unit.connection.execute(_CANCEL, *place, *kept, list(touchpoint_ids), survey_id)
+
+    async def waiting_touchpoints(self, survey_id: UUID) -> Sequence[Record]:
+        """The touchpoints that have triggered what waits for its time, which is locked with that. What is
+        being decided is left out."""
+        return await self._unit.connection.fetch(_WAITING, self._workspace_id, survey_id)
 
     async def due(self, limit: int) -> Sequence[PlannedInvitationRow]:
         """What is to be decided now, the longest due first, locked; what somebody else holds is left out."""
@@ -156,9 +176,41 @@ _ADD_TRIGGERED = f"""
     ON CONFLICT DO NOTHING
 """
 
+_MOVE = """
+    UPDATE planned_invitations AS planned
+    SET state = 'planned', reason = NULL, updated_at = $2, contact_id = moved.contact_id,
+        channel = moved.channel, due_at = moved.due_at
+    FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[])
+         AS moved (survey_id, contact_id, touchpoint_id, channel, due_at)
+    WHERE planned.workspace_id = $1 AND planned.touchpoint_id = moved.touchpoint_id
+        AND planned.survey_id = moved.survey_id
+        AND CASE planned.state
+            WHEN 'planned' THEN (planned.contact_id, planned.due_at) <> (moved.contact_id, moved.due_at)
+                OR planned.channel IS DISTINCT FROM moved.channel
+            WHEN 'cancelled' THEN planned.updated_at < planned.due_at
+            WHEN 'skipped' THEN planned.contact_id <> moved.contact_id
+            ELSE false
+        END
+"""
+
 _CANCEL = """
-    UPDATE planned_invitations SET state = 'cancelled', updated_at = $2
-    WHERE workspace_id = $1 AND touchpoint_id = ANY ($3) AND state = 'planned'
+    UPDATE planned_invitations AS planned SET state = 'cancelled', updated_at = $2
+    WHERE workspace_id = $1 AND touchpoint_id = ANY ($5) AND state = 'planned'
+        AND ($6::uuid IS NULL OR survey_id = $6)
+        AND NOT EXISTS (
+            SELECT FROM unnest($3::uuid[], $4::uuid[]) AS kept (survey_id, touchpoint_id)
+            WHERE kept.survey_id = planned.survey_id AND kept.touchpoint_id = planned.touchpoint_id
+        )
+"""
+
+_WAITING = """
+    SELECT t.id, t.contact_id, t.kind, t.channel, t.occurred_at, t.deleted_at IS NOT NULL AS is_deleted
+    FROM (
+        SELECT workspace_id, touchpoint_id FROM planned_invitations
+        WHERE workspace_id = $1 AND survey_id = $2 AND state = 'planned' AND touchpoint_id IS NOT NULL
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS waiting
+    JOIN touchpoints t ON t.workspace_id = waiting.workspace_id AND t.id = waiting.touchpoint_id
 """
 
 _SETTLE = """

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.kit.database import Unit
 from app.kit.pages import PageRequest, Sorting, SortKey
-from app.surveys.models.surveys import SurveyRow, SurveyVersionRow
+from app.surveys.models.surveys import SurveyRow, SurveyState, SurveyVersionRow
 
 SORTING = Sorting(
     SurveyRow.id,
@@ -42,6 +42,17 @@ class SurveyRepository:
         )
         return {row.id: row for row in (await self._session.execute(statement)).scalars()}
 
+    async def held(self, survey_ids: Collection[UUID]) -> dict[UUID, SurveyRow]:
+        """As they are now, and stay until the unit ends; many may hold a survey at once."""
+        statement = (
+            select(SurveyRow)
+            .where(SurveyRow.workspace_id == self._workspace_id, SurveyRow.id.in_(list(survey_ids)))
+            .order_by(SurveyRow.id)
+            .with_for_update(read=True)
+            .execution_options(populate_existing=True)
+        )
+        return {row.id: row for row in (await self._session.execute(statement)).scalars()}
+
     async def page(
         self, page: PageRequest, *, state: str | None, type: str | None, include_archived: bool
     ) -> Sequence[SurveyRow]:
@@ -65,11 +76,11 @@ class SurveyRepository:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def open_with_triggers(self) -> Sequence[SurveyRow]:
-        """Open surveys that ask after a touchpoint."""
+    async def with_triggers(self, states: Sequence[SurveyState]) -> Sequence[SurveyRow]:
+        """Surveys in one of these states that ask after a touchpoint."""
         statement = select(SurveyRow).where(
             SurveyRow.workspace_id == self._workspace_id,
-            SurveyRow.state == "open",
+            SurveyRow.state.in_(states),
             SurveyRow.archived_at.is_(None),
             SurveyRow.triggers != [],
         )

@@ -163,7 +163,7 @@ class PlannedInvitation(Output):
     due_at: datetime = Field(description="When it is decided whether the contact is asked.")
     state: PlanState = Field(
         description="`planned`, then `invited` or `skipped`; `cancelled` when the survey was not open by "
-        "then, or the touchpoint was deleted."
+        "then, or when before that the touchpoint was deleted, or no trigger fitted it any longer."
     )
     reason: SkipReason | None = Field(description=f"Why it was skipped, null otherwise. {_REASON}")
     invitation_id: UUID | None = Field(description="The invitation it became.")

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.contacts.service.matching import ContactMatcher
+from app.contacts.service.stats import ContactStats
 from app.kit.database import Unit
 from app.kit.errors import Invalid, NotFound
 from app.kit.filters import Filter
@@ -17,6 +18,7 @@ from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.surveys import SurveyRow
 from app.surveys.repository.invitations import InvitationListing, InvitationRepository
 from app.surveys.repository.planned import Plan, PlannedListing, PlannedRepository
+from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.schemas.invitations import (
     MOST_AT_ONCE,
     PlannedInvitation,
@@ -53,13 +55,12 @@ class InvitationService:
         if (wanted.contact_ids is None) == (wanted.filter is None):
             raise Invalid.at("", "needs exactly one of contact_ids and filter", "one_selection")
         survey = await self._survey()
-        if not is_asking(survey):
-            raise SurveyNotOpen("Only an open survey asks anybody.")
+        self._refuse_closed(survey)
         if wanted.contact_ids is not None:
-            return await self._ask(survey, wanted, wanted.contact_ids, links)
+            return await self._ask(wanted, wanted.contact_ids, links)
         ids = await self._few(wanted.filter)
         if ids is not None:
-            return await self._ask(survey, wanted, ids, links)
+            return await self._ask(wanted, ids, links)
         plan = Plan(survey.id, "request", wanted.channel, wanted.locale, wanted.test)
         return SurveyInvitationResults(items=[], planned=await plan_matching(self.unit, plan, wanted.filter))
 
@@ -112,8 +113,12 @@ class InvitationService:
         return PlannedInvitationPage(items=[PlannedInvitation.of(row) for row in kept], next_cursor=cursor)
 
     async def _ask(
-        self, survey: SurveyRow, wanted: SurveyInvitationsCreate, ids: Sequence[UUID], links: Links
+        self, wanted: SurveyInvitationsCreate, ids: Sequence[UUID], links: Links
     ) -> SurveyInvitationResults:
+        # One may have to wait for the contacts, and the survey be closed meanwhile.
+        await ContactStats(self.unit).lock(ids)
+        survey = (await SurveyRepository(self.unit).held([self.survey_id]))[self.survey_id]
+        self._refuse_closed(survey)
         results = await Inviter(self.unit, links).invite(
             survey,
             ids,
@@ -123,6 +128,10 @@ class InvitationService:
             is_test=wanted.test,
         )
         return SurveyInvitationResults(items=[_item(each) for each in results], planned=0)
+
+    def _refuse_closed(self, survey: SurveyRow) -> None:
+        if not is_asking(survey, self.unit.now):
+            raise SurveyNotOpen("Only an open survey asks anybody.")
 
     async def _few(self, filter: Filter | None) -> Sequence[UUID] | None:
         """Who matches, if that can be seen to in one request."""

@@ -18,7 +18,7 @@ from app.kit.errors import Invalid
 from app.kit.filters import Filter, parse_filter
 from app.kit.jobs import enqueue
 from app.surveys.models.invitations import PlannedInvitationRow
-from app.surveys.models.surveys import SurveyRow
+from app.surveys.models.surveys import SurveyRow, SurveyState
 from app.surveys.repository.planned import Fate, Plan, PlannedRepository, TriggeredAsk
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.service.inviting import Invited, Inviter
@@ -27,6 +27,10 @@ from app.surveys.service.links import Links
 PLAN_JOB = "surveys.plan"
 CONTACTS_AT_ONCE = 25_000
 SAMPLE_STEPS = 1_000_000
+
+LATEST = timedelta(days=7)
+"""How long after its time a trigger may still ask: touchpoints come in late, but an import of old ones asks
+nobody about what is long past."""
 
 
 async def plan_audience(unit: Unit, survey: SurveyRow) -> None:
@@ -58,13 +62,16 @@ async def plan_matching(unit: Unit, plan: Plan, filter: Filter | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TouchpointSeen:
-    """What a trigger looks at."""
+    """What a trigger looks at. `is_news`: it was recorded, or what it is has changed; only then may it plan
+    an ask that it has not planned before."""
 
     id: UUID
     contact_id: UUID
     kind: str
     channel: str
     occurred_at: datetime
+    is_deleted: bool
+    is_news: bool
 
 
 class TriggerService:
@@ -76,22 +83,46 @@ class TriggerService:
 
     async def plan(self, touchpoints: Sequence[TouchpointSeen]) -> None:
         """Plans the asks they trigger, each touchpoint once for each survey however often it is seen."""
-        surveys = await SurveyRepository(self.unit).open_with_triggers()
-        asks = [
+        fresh = [touchpoint for touchpoint in touchpoints if touchpoint.is_news]
+        if not fresh:
+            return
+        asks = self._asks(await self._surveys("open"), fresh)
+        if asks:
+            await self.planned.add_triggered(asks)
+        self._go_on(asks)
+
+    async def follow(self, touchpoints: Sequence[TouchpointSeen]) -> None:
+        """They have changed: so does what they have planned and is not decided yet."""
+        asks = self._asks(await self._surveys("open", "closed"), touchpoints)
+        await self.planned.move_triggered([touchpoint.id for touchpoint in touchpoints], asks)
+        self._go_on(asks)
+
+    async def reconsider(self, survey: SurveyRow) -> None:
+        """Its triggers have changed: so does what waits for its time."""
+        waiting = [
+            TouchpointSeen(**dict(row), is_news=False)
+            for row in await self.planned.waiting_touchpoints(survey.id)
+        ]
+        asks = self._asks([survey], waiting)
+        await self.planned.move_triggered([touchpoint.id for touchpoint in waiting], asks, survey.id)
+        self._go_on(asks)
+
+    async def _surveys(self, *states: SurveyState) -> Sequence[SurveyRow]:
+        return await SurveyRepository(self.unit).with_triggers(states)
+
+    def _asks(
+        self, surveys: Sequence[SurveyRow], touchpoints: Sequence[TouchpointSeen]
+    ) -> list[TriggeredAsk]:
+        return [
             ask
             for touchpoint in touchpoints
             for survey in surveys
             for ask in _triggered(survey, touchpoint, self.unit.now)
         ]
-        if not asks:
-            return
-        await self.planned.add_triggered(asks)
+
+    def _go_on(self, asks: Sequence[TriggeredAsk]) -> None:
         if any(ask.due_at <= self.unit.now for ask in asks):
             enqueue(self.unit, PLAN_JOB)
-
-    async def cancel(self, touchpoint_ids: Sequence[UUID]) -> None:
-        """They are deleted: nobody is asked about them any more."""
-        await self.planned.cancel_triggered(touchpoint_ids)
 
 
 class Planner:
@@ -108,11 +139,13 @@ class Planner:
         if not rows:
             return 0
         await ContactStats(self.unit).lock({row.contact_id for row in rows})
-        surveys = await SurveyRepository(self.unit).some(list({row.survey_id for row in rows}))
+        # Held after the contacts, for which one may have to wait: nobody is asked once a survey is closed.
+        surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
         fates: list[Fate] = []
         for group in _alike(rows):
             survey = surveys[group[0].survey_id]
-            fates += await self._ask(survey, group) if is_asking(survey) else _cancelled(group)
+            asks = is_asking(survey, self.unit.now)
+            fates += await self._ask(survey, group) if asks else _cancelled(group)
         await self.planned.settle(fates)
         return len(rows)
 
@@ -134,9 +167,10 @@ class Planner:
         ]
 
 
-def is_asking(survey: SurveyRow) -> bool:
-    """Whether the survey may ask anybody."""
-    return survey.state == "open" and survey.archived_at is None
+def is_asking(survey: SurveyRow, now: datetime) -> bool:
+    """Whether the survey may ask anybody; not when it is about to be closed since its time is over."""
+    is_over = survey.closes_at is not None and survey.closes_at <= now
+    return survey.state == "open" and survey.archived_at is None and not is_over
 
 
 def is_sampled(survey_id: UUID, touchpoint_id: UUID, percent: float) -> bool:
@@ -146,13 +180,16 @@ def is_sampled(survey_id: UUID, touchpoint_id: UUID, percent: float) -> bool:
 
 
 def _triggered(survey: SurveyRow, touchpoint: TouchpointSeen, now: datetime) -> Iterator[TriggeredAsk]:
-    """The ask by the first trigger that fits, if any."""
-    if survey.opened_at is None or touchpoint.occurred_at < survey.opened_at:
+    """The ask by the first trigger that fits, if any. What lies too far back is history, not an occasion."""
+    occurred_at = touchpoint.occurred_at
+    if touchpoint.is_deleted or survey.opened_at is None or occurred_at < survey.opened_at:
         return
     for trigger in survey.triggers:
         if _fits(trigger, touchpoint) and is_sampled(survey.id, touchpoint.id, trigger["sample_percent"]):
-            due_at = max(now, touchpoint.occurred_at + timedelta(hours=trigger["delay_hours"]))
-            yield TriggeredAsk(survey.id, touchpoint.contact_id, touchpoint.id, trigger["channel"], due_at)
+            due_at = occurred_at + timedelta(hours=trigger["delay_hours"])
+            if due_at >= now - LATEST:
+                asked = (survey.id, touchpoint.contact_id, touchpoint.id, trigger["channel"])
+                yield TriggeredAsk(*asked, max(now, due_at))
             return
 
 

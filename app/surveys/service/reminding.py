@@ -41,7 +41,7 @@ class ReminderService:
         closed, is looked at again when the next reminder would be due.
         """
         rows = await self.repository.to_remind(most)
-        surveys = await SurveyRepository(self.unit).some(list({row.survey_id for row in rows}))
+        surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
         waiting = [row for row in rows if not self._is_over(row, surveys[row.survey_id])]
         reachable = await self._reachable(waiting)
         for row in rows:
@@ -49,7 +49,7 @@ class ReminderService:
         for row in waiting:
             survey = surveys[row.survey_id]
             state = reachable.get((row.contact_id, row.channel))
-            if state is not None and is_asking(survey):
+            if state is not None and is_asking(survey, self.unit.now):
                 self._remind(row, survey, state)
             if row.reminders_sent < survey.reminders_max:
                 row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)

@@ -26,7 +26,7 @@ from app.surveys.schemas.surveys import (
     SurveyVersion,
     SurveyVersionPage,
 )
-from app.surveys.service.planning import plan_audience
+from app.surveys.service.planning import TriggerService, plan_audience
 from app.surveys.service.questionnaire import Questionnaire, checked
 from app.surveys.service.settings import SettingsCheck, usual_followup_rules
 from app.surveys.service.timing import Calendar
@@ -135,6 +135,8 @@ class SurveyService:
         if changes or questions != version.questions:
             version = await self._ask(row, version, questions)
             await self._apply(row, changes)
+        if "triggers" in changes:
+            await TriggerService(self.unit).reconsider(row)
         return await self._survey(row, version)
 
     async def open(self, survey_id: UUID) -> Survey:

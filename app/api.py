@@ -10,6 +10,7 @@ from app.metrics.router import router as metrics
 from app.profile.router import router as profile
 from app.surveys.router.frequency import router as frequency_rules
 from app.surveys.router.invitations import router as survey_invitations
+from app.surveys.router.public import LANES as PUBLIC_SURVEY_LANES
 from app.surveys.router.public import router as public_surveys
 from app.surveys.router.responses import router as survey_responses
 from app.surveys.router.results import router as survey_results
@@ -36,4 +37,4 @@ ROUTERS = (
     intake,
     jobs,
 )
-LANES = CONTACT_LANES
+LANES = (*CONTACT_LANES, *PUBLIC_SURVEY_LANES)

@@ -31,14 +31,15 @@ class Lane(Generic[Plain]):
     """One way past the framework. `path_format` may end in one parameter, such as `/v1/things/{thing_id}`.
 
     `read` gives what the endpoint needs from the request, or None when the request is not a plain one; it
-    gets the last segment of the path.
+    gets the last segment of the path. `answer` gets the call of whom `access` lets in; on a public route,
+    where `access` is None, the request itself.
     """
 
     method: str
     path_format: str
-    access: Access
+    access: Access | None
     read: Callable[[Scope, str], Plain | None]
-    answer: Callable[[Call, Plain], Awaitable[Response]]
+    answer: Callable[[Any, Plain], Awaitable[Response]]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -63,7 +64,8 @@ class _Switch:
             return
         scope["route"] = lane
         request = Request(scope, receive)
-        response = await lane.answer(await lane.access.admit(request), plain)
+        caller: Call | Request = request if lane.access is None else await lane.access.admit(request)
+        response = await lane.answer(caller, plain)
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[Lane[Any] | None, Any]:

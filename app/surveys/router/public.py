@@ -3,9 +3,12 @@
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import TypeAdapter
+from starlette.types import Scope
 
 from app.kit.calls import JSON, Services
 from app.kit.errors import MEDIA_TYPE
+from app.kit.lanes import Lane, plain_body
 from app.kit.web import JsonRoute, strict_query
 from app.surveys.repository.public import TokenHolder
 from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
@@ -69,6 +72,26 @@ async def answer_public_survey(token: Token, said: PublicAnswer, request: Reques
     async with _services(request).resources.database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
         answered = await PublicService(unit, holder).answer(said)
     return _answer(answered, {})
+
+
+ANSWER = TypeAdapter(PublicAnswer)
+
+
+def _plain_answer(scope: Scope, token: str) -> tuple[str, PublicAnswer] | None:
+    said = plain_body(scope, ANSWER) if token else None
+    return None if said is None else (token, said)
+
+
+LANES: tuple[Lane[Any], ...] = (
+    Lane(
+        "POST",
+        f"{router.prefix}/{{token}}",
+        None,
+        _plain_answer,
+        lambda request, plain: answer_public_survey(plain[0], plain[1], request),
+    ),
+)
+"""The way that most answers go; see `kit.lanes`."""
 
 
 async def _admit(request: Request, token: str) -> TokenHolder:

@@ -120,6 +120,21 @@ async def test_who_may_not_be_written_to_is_reminded_once_they_may(
     assert len(await asking.published(REMINDED)) == 1
 
 
+async def test_who_has_not_granted_consent_is_not_reminded_once_the_survey_asks_for_it(
+    asking: AskingWorld,
+) -> None:
+    survey_id, item = await invited(asking)
+    await asking.client.patch(f"/v1/surveys/{survey_id}", json={"consent_required": True})
+    await days_pass(asking, 1)
+    assert await asking.published(REMINDED) == []
+    await asking.made(
+        f"/v1/contacts/{item['contact_id']}/consents", {"purpose": "surveys", "state": "granted"}
+    )
+    await days_pass(asking, 1)
+
+    assert len(await asking.published(REMINDED)) == 1
+
+
 async def test_a_denial_on_another_channel_hinders_nothing(asking: AskingWorld) -> None:
     _, item = await invited(asking)
     said = {"purpose": "surveys", "state": "denied", "channel": "sms"}
@@ -144,6 +159,38 @@ async def test_who_is_known_to_have_answered_an_anonymous_survey_is_not_reminded
     await asking.answer(item["invitation_id"], settled=True)
     await days_pass(asking, 1)
     assert await asking.published(REMINDED) == []
+
+
+async def test_reminders_that_are_allowed_later_are_for_those_already_asked(asking: AskingWorld) -> None:
+    survey_id, _ = await invited(asking, reminders_max=0)
+    await days_pass(asking, 3)
+    await asking.client.patch(f"/v1/surveys/{survey_id}", json={"reminders_max": 2})
+    await asking.remind()
+    assert len(await asking.published(REMINDED)) == 1
+    await days_pass(asking, 3)
+
+    assert [told["reminders_sent"] for told in await asking.published(REMINDED)] == [1, 2]
+
+
+async def test_a_longer_gap_holds_for_those_already_asked(asking: AskingWorld) -> None:
+    survey_id, _ = await invited(asking)
+    await days_pass(asking, 1)
+    await asking.client.patch(f"/v1/surveys/{survey_id}", json={"reminder_gap_hours": 72})
+    await days_pass(asking, 2)
+    assert len(await asking.published(REMINDED)) == 1
+    await days_pass(asking, 1)
+
+    assert len(await asking.published(REMINDED)) == 2
+
+
+async def test_fewer_reminders_hold_for_those_already_asked(asking: AskingWorld) -> None:
+    survey_id, _ = await invited(asking)
+    await days_pass(asking, 1)
+    await asking.client.patch(f"/v1/surveys/{survey_id}", json={"reminders_max": 1})
+    assert await asking.fetch(WAITING) == []
+    await days_pass(asking, 2)
+
+    assert len(await asking.published(REMINDED)) == 1
 
 
 async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock) -> None:

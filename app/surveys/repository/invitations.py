@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, not_, select
 from app.kit.database import Unit
 from app.kit.pages import PageRequest, Sorting, SortKey
 from app.surveys.models.invitations import SurveyInvitationRow, SurveyLinkRow
+from app.surveys.models.surveys import SurveyRow
 
 INVITATION_SORTING = Sorting(
     SurveyInvitationRow.id,
@@ -128,6 +129,18 @@ class InvitationRepository:
         )
         return (await self._session.execute(statement)).scalars().all()
 
+    async def remind_anew(self, survey: SurveyRow) -> None:
+        """Lets the open invitations of a survey be reminded of as it says now; held ones are left to their
+        holders, who see to that or are about to answer."""
+        await self._unit.connection.execute(
+            _REMIND_ANEW,
+            self._workspace_id,
+            survey.id,
+            timedelta(hours=survey.reminder_gap_hours),
+            survey.reminders_max,
+            self._unit.now,
+        )
+
     async def histories(
         self, contact_ids: Collection[UUID], survey_id: UUID, iteration: int
     ) -> dict[UUID, History]:
@@ -169,6 +182,21 @@ _INSERT = """
     )
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, new.*, 'sent', false, false, false, true, 0, 1
     FROM unnest($10::uuid[], $11::uuid[], $12::text[], $13::bytea[], $14::text[]) AS new
+"""
+
+_REMIND_ANEW = """
+    UPDATE survey_invitations AS invitation
+    SET next_reminder_at = CASE
+        WHEN reminders_sent < $4 AND greatest(last_reminded_at, created_at) + $3 < expires_at
+        THEN greatest(last_reminded_at, created_at) + $3
+    END
+    FROM (
+        SELECT id FROM survey_invitations
+        WHERE workspace_id = $1 AND survey_id = $2 AND contact_id IS NOT NULL AND NOT (answered AND settled)
+            AND delivery = 'sent' AND expires_at > $5
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS waiting
+    WHERE invitation.workspace_id = $1 AND invitation.id = waiting.id
 """
 
 _HISTORIES = """

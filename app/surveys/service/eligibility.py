@@ -1,6 +1,6 @@
 """Who may be asked, and why not."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -30,6 +30,7 @@ class Verdict(NamedTuple):
 
 
 Verdicts = dict[UUID, Verdict]
+_Check = Callable[[list[UUID]], Awaitable[Verdicts]]
 
 DUPLICATE = Verdict("duplicate", "It was named before in this request.")
 _UNKNOWN = Verdict("unknown_contact", "There is no such contact in this workspace.")
@@ -94,23 +95,25 @@ class EligibilityService:
 
         A test is asked whatever has been before.
         """
-        verdicts: Verdicts = {}
-        for check in self._checks(survey, channel or _channel(survey), is_test):
-            rest = [each for each in dict.fromkeys(contact_ids) if each not in verdicts]
-            if rest:
-                verdicts |= await check(rest)
-        return verdicts
+        return await _first(self._checks(survey, channel or _channel(survey), is_test), contact_ids)
 
-    def _checks(
-        self, survey: SurveyRow, channel: Channel | None, is_test: bool
-    ) -> "Iterator[Callable[[list[UUID]], Awaitable[Verdicts]]]":
-        yield self._standing
-        yield lambda ids: self._consent(ids, channel, required=survey.consent_required)
-        yield lambda ids: self._suppression(ids, channel)
+    async def hindrances(
+        self, survey: SurveyRow, contact_ids: Collection[UUID], channel: Channel | None
+    ) -> Verdicts:
+        """Why those of the contacts who must not be written to must not, whatever they were asked before."""
+        return await _first(self._permission(survey, channel), contact_ids)
+
+    def _checks(self, survey: SurveyRow, channel: Channel | None, is_test: bool) -> Iterator[_Check]:
+        yield from self._permission(survey, channel)
         yield lambda ids: self._audience(ids, survey)
         if not is_test:
             yield lambda ids: self._recontact(ids, survey)
             yield self._frequency
+
+    def _permission(self, survey: SurveyRow, channel: Channel | None) -> Iterator[_Check]:
+        yield self._standing
+        yield lambda ids: self._consent(ids, channel, required=survey.consent_required)
+        yield lambda ids: self._suppression(ids, channel)
 
     async def _standing(self, ids: list[UUID]) -> Verdicts:
         states = await self.matcher.states(ids)
@@ -160,6 +163,16 @@ class EligibilityService:
             each: Verdict("contact_frequency", f"The rule “{rule}” holds until {_text(at)}.")
             for each, (at, rule) in until.items()
         }
+
+
+async def _first(checks: Iterable[_Check], contact_ids: Collection[UUID]) -> Verdicts:
+    """The verdict of the first check that has one."""
+    verdicts: Verdicts = {}
+    for check in checks:
+        rest = [each for each in dict.fromkeys(contact_ids) if each not in verdicts]
+        if rest:
+            verdicts |= await check(rest)
+    return verdicts
 
 
 class _Term(NamedTuple):

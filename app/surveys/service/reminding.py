@@ -1,13 +1,11 @@
 """Reminding contacts of what they have not answered."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from app.contacts.service.consents import ConsentService
 from app.contacts.service.matching import ContactMatcher, ContactState
-from app.contacts.service.suppressions import SuppressionService
 from app.kit.database import Unit
 from app.kit.outbox import emit_raw
 from app.surveys.events import REMINDER_DUE
@@ -15,15 +13,12 @@ from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.surveys import SurveyRow
 from app.surveys.repository.invitations import InvitationRepository
 from app.surveys.repository.surveys import SurveyRepository
-from app.surveys.service.eligibility import PURPOSE
+from app.surveys.service.eligibility import EligibilityService
 from app.surveys.service.inviting import ask_json, reminder_after
 from app.surveys.service.links import Links
 from app.surveys.service.planning import is_asking
 
 REMIND_JOB = "surveys.remind"
-
-Address = tuple[UUID | None, str | None]
-"""A contact and the channel to reach them by."""
 
 
 class ReminderService:
@@ -43,12 +38,12 @@ class ReminderService:
         rows = await self.repository.to_remind(most)
         surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
         waiting = [row for row in rows if not self._is_over(row, surveys[row.survey_id])]
-        reachable = await self._reachable(waiting)
+        reachable = await self._reachable(waiting, surveys)
         for row in rows:
             row.next_reminder_at = None
         for row in waiting:
             survey = surveys[row.survey_id]
-            state = reachable.get((row.contact_id, row.channel))
+            state = reachable.get(row.id)
             if state is not None and is_asking(survey, self.unit.now):
                 self._remind(row, survey, state)
             if row.reminders_sent < survey.reminders_max:
@@ -68,19 +63,19 @@ class ReminderService:
             or survey.archived_at is not None
         )
 
-    async def _reachable(self, rows: Sequence[SurveyInvitationRow]) -> dict[Address, ContactState]:
-        """The contacts who may be written to, by the channels of their invitations."""
-        by_channel: dict[Any, set[Any]] = defaultdict(set)
+    async def _reachable(
+        self, rows: Sequence[SurveyInvitationRow], surveys: Mapping[UUID, SurveyRow]
+    ) -> dict[UUID, ContactState]:
+        """The contacts who may be written to, by their invitations."""
+        alike: dict[tuple[UUID, Any], list[Any]] = defaultdict(list)
         for row in rows:
-            by_channel[row.channel].add(row.contact_id)
-        states = await ContactMatcher(self.unit).states(list(set().union(*by_channel.values())))
-        reachable = {}
-        for channel, ids in by_channel.items():
-            refused = await ConsentService(self.unit).denied(ids, PURPOSE, channel)
-            refused |= await SuppressionService(self.unit).suppressed(ids, channel)
-            for each in ids - refused:
-                if each in states and not states[each].is_archived:
-                    reachable[each, channel] = states[each]
+            alike[row.survey_id, row.channel].append(row)
+        reachable: dict[UUID, ContactState] = {}
+        states = await ContactMatcher(self.unit).states([row.contact_id for row in rows if row.contact_id])
+        for (survey_id, channel), some in alike.items():
+            ids = {row.contact_id for row in some}
+            hindered = await EligibilityService(self.unit).hindrances(surveys[survey_id], ids, channel)
+            reachable |= {row.id: states[row.contact_id] for row in some if row.contact_id not in hindered}
         return reachable
 
     def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState) -> None:

@@ -16,6 +16,7 @@ from app.kit.preconditions import Precondition
 from app.surveys.errors import SurveyAnswered, SurveyNotOpen, SurveyOver, unknown_survey
 from app.surveys.events import CLOSED, OPENED, SurveyChanged
 from app.surveys.models.surveys import SurveyRow, SurveyType, SurveyVersionRow
+from app.surveys.repository.invitations import InvitationRepository
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.schemas.questions import questions_of
 from app.surveys.schemas.surveys import (
@@ -135,8 +136,7 @@ class SurveyService:
         if changes or questions != version.questions:
             version = await self._ask(row, version, questions)
             await self._apply(row, changes)
-        if "triggers" in changes:
-            await TriggerService(self.unit).reconsider(row)
+            await self._let_follow(row, changes)
         return await self._survey(row, version)
 
     async def open(self, survey_id: UUID) -> Survey:
@@ -223,6 +223,13 @@ class SurveyService:
         if row.turn_at is not None and row.turn_at <= self.unit.now:
             enqueue(self.unit, TURN_JOB)
         await self.unit.session.flush()
+
+    async def _let_follow(self, row: SurveyRow, changes: Mapping[str, Any]) -> None:
+        """What the survey has set in motion goes on by its new settings."""
+        if "triggers" in changes:
+            await TriggerService(self.unit).reconsider(row)
+        if {"reminders_max", "reminder_gap_hours"} & changes.keys():
+            await InvitationRepository(self.unit).remind_anew(row)
 
     async def _ask(self, row: SurveyRow, version: SurveyVersionRow, questions: Questions) -> SurveyVersionRow:
         """Makes these the questions: in place, or as a new version if somebody answered the present one."""

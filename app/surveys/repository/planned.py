@@ -120,6 +120,10 @@ class PlannedRepository:
         kept = ([ask.survey_id for ask in asks], [ask.touchpoint_id for ask in asks])
         await self._unit.connection.execute(_CANCEL, *place, *kept, list(touchpoint_ids), survey_id)
 
+    async def cancel_recurring(self, survey_id: UUID) -> None:
+        """Cancels what an iteration has left undecided, but for what is being decided."""
+        await self._unit.connection.execute(_CANCEL_RECURRING, self._workspace_id, self._unit.now, survey_id)
+
     async def waiting_touchpoints(self, survey_id: UUID) -> Sequence[Record]:
         """The touchpoints that have triggered what waits for its time, which is locked with that. What is
         being decided is left out."""
@@ -201,6 +205,16 @@ _CANCEL = """
             SELECT FROM unnest($3::uuid[], $4::uuid[]) AS kept (survey_id, touchpoint_id)
             WHERE kept.survey_id = planned.survey_id AND kept.touchpoint_id = planned.touchpoint_id
         )
+"""
+
+_CANCEL_RECURRING = """
+    UPDATE planned_invitations AS planned SET state = 'cancelled', updated_at = $2
+    FROM (
+        SELECT id FROM planned_invitations
+        WHERE workspace_id = $1 AND survey_id = $3 AND state = 'planned' AND origin = 'recurrence'
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS waiting
+    WHERE planned.workspace_id = $1 AND planned.id = waiting.id
 """
 
 _WAITING = """

@@ -163,7 +163,8 @@ class PlannedInvitation(Output):
     due_at: datetime = Field(description="When it is decided whether the contact is asked.")
     state: PlanState = Field(
         description="`planned`, then `invited` or `skipped`; `cancelled` when the survey was not open by "
-        "then, or when before that the touchpoint was deleted, or no trigger fitted it any longer."
+        "then, or when before that the touchpoint was deleted or no trigger fitted it any longer, or "
+        "the next iteration began."
     )
     reason: SkipReason | None = Field(description=f"Why it was skipped, null otherwise. {_REASON}")
     invitation_id: UUID | None = Field(description="The invitation it became.")

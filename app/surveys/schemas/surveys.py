@@ -50,7 +50,10 @@ _INVITATION_DAYS = "How many days an invitation is good for."
 _GRACE = "For how many hours after that an answer in progress may still be finished."
 _REMINDERS = "How often an unanswered invitation is reminded of, at most."
 _GAP = "Hours between an invitation, or a reminder, and the next reminder."
-_RECURRENCE = "A new iteration begins every so many local days; null for a survey with one iteration."
+_RECURRENCE = (
+    "A new iteration begins every so many local days; null for a survey with one iteration. Once the survey "
+    "was opened, only a null can be changed: `recurrence_iterations` ends it."
+)
 _ITERATIONS = "The last iteration; null for no end."
 _INVITES = "Whether each iteration begins with inviting everybody whom `audience` names."
 _TRIGGERS = (
@@ -61,7 +64,10 @@ _RULES = (
     "What makes a response open a follow-up; the first rule that fits does. If absent, a survey with a score "
     "has one for detractors: NPS up to 6, CSAT up to 2, CES up to 3."
 )
-_OPENS_AT = "When it opens by itself, once `POST …/open` has scheduled it; null: with that call."
+_OPENS_AT = (
+    "When it opens by itself, once `POST …/open` has scheduled it; null: with that call. A scheduled survey "
+    "without it is a draft again."
+)
 _CLOSES_AT = "When it closes by itself; null for never."
 
 

@@ -34,7 +34,10 @@ nobody about what is long past."""
 
 
 async def plan_audience(unit: Unit, survey: SurveyRow) -> None:
-    """Plans an ask of everybody whom the survey's audience names: all active contacts if it names nobody."""
+    """Plans an ask of everybody whom the survey's audience names: all active contacts if it names nobody.
+    Whom the iteration before has left over is asked in this one only.
+    """
+    await PlannedRepository(unit).cancel_recurring(survey.id)
     wanted = None if survey.audience is None else parse_filter(survey.audience)
     try:
         if wanted is not None:

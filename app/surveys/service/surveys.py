@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +120,10 @@ class SurveyService:
         )
 
     async def update(self, survey_id: UUID, patch: SurveyPatch, precondition: Precondition) -> Survey:
-        """Raises `SurveyAnswered` when it would change what respondents were promised."""
+        """Raises `SurveyAnswered` when it would change what respondents were promised.
+
+        A scheduled survey that has no `opens_at` any longer is a draft.
+        """
         row = await self.found(survey_id, lock=True)
         precondition.check(row.version)
         version = await self.repository.version(survey_id, row.questions_version)
@@ -129,12 +133,13 @@ class SurveyService:
         if "questions" in patch.model_fields_set:
             questions = await _checked(patch.questions, row.type)
         changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
-        if row.answered and "anonymous" in changes:
-            raise SurveyAnswered("Whether a survey is anonymous stays once it has a response.")
+        _refuse_fixed(row, changes)
         as_it_would_be = {name: getattr(row, name) for name in _SETTINGS} | changes
         await SettingsCheck(self.unit).check(as_it_would_be, questions, set(changes))
         if changes or questions != version.questions:
             version = await self._ask(row, version, questions)
+            if row.state == "scheduled" and changes.get("opens_at", row.opens_at) is None:
+                changes["state"] = "draft"
             await self._apply(row, changes)
             await self._let_follow(row, changes)
         return await self._survey(row, version)
@@ -146,8 +151,9 @@ class SurveyService:
             raise SurveyNotOpen("The survey is archived: restore it first.")
         if row.closes_at is not None and row.closes_at <= self.unit.now:
             raise SurveyOver("Its closes_at has passed: change or clear it first.")
-        if row.state == "draft" and row.opens_at is not None and row.opens_at > self.unit.now:
-            await self._apply(row, {"state": "scheduled"})
+        if _waits(row, self.unit.now):
+            if row.state == "draft":
+                await self._apply(row, {"state": "scheduled"})
         elif row.state != "open":
             await self._open(row)
         return await self._survey(row)
@@ -275,6 +281,20 @@ class SurveyService:
         if self._calendar is None:
             self._calendar = await Calendar.of(self.unit)
         return self._calendar
+
+
+def _waits(row: SurveyRow, now: datetime) -> bool:
+    """Whether opening it means that it opens later."""
+    return row.state in ("draft", "scheduled") and row.opens_at is not None and row.opens_at > now
+
+
+def _refuse_fixed(row: SurveyRow, changes: Mapping[str, Any]) -> None:
+    if row.answered and "anonymous" in changes:
+        raise SurveyAnswered("Whether a survey is anonymous stays once it has a response.")
+    recurs = row.opened_at is not None and row.recurrence_days is not None
+    if recurs and "recurrence_days" in changes:
+        detail = "is fixed once the survey was opened: it says which iteration anything belongs to"
+        raise Invalid.at("/recurrence_days", detail, "fixed")
 
 
 _SETTINGS = tuple(name for name in SurveyCreate.model_fields if name != "questions")

@@ -41,9 +41,16 @@ LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z
 _OneText = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True), NOT_BLANK]
 
 
+def _any_tag(schema: dict[str, Any]) -> None:
+    """The same in other words: generators of clients give a map by `additionalProperties` alone a type."""
+    ((tag, text),) = schema.pop("patternProperties").items()
+    schema["propertyNames"]["pattern"] = tag
+    schema["additionalProperties"] = text
+
+
 _Translations = Annotated[
     dict[LanguageTag, _OneText],
-    Field(min_length=1, max_length=MOST_LOCALES, json_schema_extra={"additionalProperties": False}),
+    Field(min_length=1, max_length=MOST_LOCALES, json_schema_extra=_any_tag),
 ]
 
 

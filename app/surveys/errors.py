@@ -61,6 +61,11 @@ def unknown_survey_link() -> UnknownSurveyLink:
     return UnknownSurveyLink("There is no survey to answer here: the link is wrong, or its time is over.")
 
 
+def already_answered() -> AlreadyAnswered:
+    """The refusal of a second completed response by one link."""
+    return AlreadyAnswered("A completed response has been given by this link. Thank you!")
+
+
 def unknown_response() -> NotFound:
     """The refusal of an id that is no response to this survey."""
     return NotFound("There is no such response to this survey.")

@@ -64,7 +64,7 @@ class Secret:
 async def secret(asking: AskingWorld, stranger: httpx.AsyncClient) -> Secret:
     asking.clock.set(ASKED)
     survey_id = await a_survey(asking, anonymous=True)
-    contacts = [await asking.contact(given_name=f"Ada {number}") for number in range(7)]
+    contacts = [await asking.contact(emails=[{"address": f"ada{number}@example.com"}]) for number in range(7)]
     invited = await asking.invite(survey_id, *contacts, channel="email", locale="de")
     return Secret(asking, stranger, survey_id, invited)
 
@@ -166,6 +166,25 @@ async def test_events_of_responses_say_the_day_and_nothing_more(secret: Secret) 
     assert all(found not in str(event) for event in about for found in secret.secrets())
 
 
+async def test_no_event_stands_among_others_where_it_was_answered(secret: Secret) -> None:
+    """Between its neighbours in the feed, and beside the instants of its deliveries, it would have a time."""
+    await secret.answer(2)
+    await secret.work_off()
+    assert await secret.asking.published("survey.response_received") == []
+
+    await secret.answer(1, after=2, score=1)
+    secret.asking.clock.set(ANSWERED + timedelta(days=1))
+    await secret.asking.run("surveys.settle")
+    await secret.work_off()
+
+    told = await secret.asking.published("survey.response_received")
+    assert sorted(data["response"]["id"] for data in told) == sorted(await secret.response_ids())
+    assert len(await secret.asking.published("survey.detractor_received")) == 1
+    secret.asking.clock.set(ANSWERED + timedelta(days=2))
+    await secret.asking.run("surveys.settle")
+    assert len(await secret.asking.published("survey.response_received")) == 3, "each is told of once"
+
+
 async def test_the_day_is_the_workspaces(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
     """Where it is tomorrow already."""
     await asking.client.patch("/v1/workspace", json={"timezone": "Pacific/Auckland"})
@@ -174,13 +193,55 @@ async def test_the_day_is_the_workspaces(asking: AskingWorld, stranger: httpx.As
     asking.clock.set(ANSWERED)
 
     await said(stranger, link["token"], score=9)
-
     (response,) = await responses(asking, survey_id)
+    asking.clock.advance(days=1)
+    await asking.run("surveys.settle")
+
     (event,) = await asking.fetch(
         "SELECT occurred_at FROM events WHERE workspace_id = $1 AND type = $2", "survey.response_received"
     )
     assert response["answered_on"] == "2031-03-12"
     assert event["occurred_at"] == datetime(2031, 3, 11, 11, tzinfo=UTC)
+
+
+async def test_answers_by_an_open_link_are_counted_as_soon_as_there_are_five(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking, anonymous=True)
+    link = await a_link(asking, survey_id)
+
+    for score in (9, 9, 9, 10, 10):
+        await said(stranger, link["token"], score=score)
+    await work_off(asking.resources, asking.tenant.workspace_id)
+
+    results = (await asking.client.get(f"/v1/surveys/{survey_id}/results")).json()
+    assert (results["n"], results["score"]) == (5, 100)
+
+
+async def test_tests_hide_nobody(secret: Secret) -> None:
+    """Their answers are marked as such, so that the fifth of a lot with four of them would stand alone."""
+    contacts = [await secret.asking.contact() for _ in range(4)]
+    for item in await secret.asking.invite(secret.survey_id, *contacts, test=True):
+        await said(secret.stranger, item["token"], score=9)
+    await secret.answer(1)
+    await secret.work_off()
+
+    assert await secret.answered() == 0
+    assert await secret.asking.published("survey.response_received") == []
+
+
+async def test_a_late_answer_does_not_tell_when_its_visitor_was_asked(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    """Of an iteration in which everybody else has answered, it would be the last one's."""
+    survey_id = await a_survey(asking, anonymous=True, recurrence_days=7)
+    (item,) = await asking.invite(survey_id, await asking.contact())
+    asking.clock.advance(days=8)
+
+    await said(stranger, item["token"], score=9)
+
+    (response,) = await responses(asking, survey_id)
+    assert response["iteration"] == 2
 
 
 async def test_nothing_in_reach_of_the_api_moves_when_somebody_answers(secret: Secret) -> None:
@@ -289,12 +350,40 @@ async def test_the_sweep_finds_a_day_that_is_over(asking: AskingWorld, stranger:
     assert response["settled"]
 
 
-async def test_a_spent_token_is_spent_at_once(secret: Secret) -> None:
+async def test_a_spent_token_takes_no_second_answer(secret: Secret) -> None:
     await secret.answer(1)
-    token = secret.invited[0]["token"]
 
-    assert (await say(secret.stranger, token, score=9)).status_code == 409
-    assert (await seen(secret.stranger, token))["state"] == "completed"
+    assert (await say(secret.stranger, secret.invited[0]["token"], score=9)).status_code == 409
+    assert len(await secret.listed("responses")) == 1
+
+
+async def test_whoever_has_all_the_tokens_cannot_ask_them_who_has_answered(secret: Secret) -> None:
+    """As have the mailer, and whoever reads events. Only a whole answer tells, and that would be one."""
+    spent, unspent = secret.invited[0]["token"], secret.invited[1]["token"]
+    await secret.answer(1)
+
+    async def told(token: str) -> list[Any]:
+        probes = [
+            await say(secret.stranger, token, complete=False),
+            await say(secret.stranger, token),
+            await say(secret.stranger, token, score=3),
+            await say(secret.stranger, token, score=11),
+            await secret.stranger.post(at(token), json={}),
+        ]
+        return [await seen(secret.stranger, token), *(errors(probe) for probe in probes)]
+
+    assert await told(spent) == await told(unspent)
+    secret.asking.clock.advance(days=31)
+    late = [await say(secret.stranger, token, score=9) for token in (spent, unspent)]
+    assert [answer.status_code for answer in late] == [404, 404]
+
+
+async def test_once_settled_a_spent_token_says_so(secret: Secret) -> None:
+    await secret.answer(5)
+    await secret.work_off()
+
+    states = [(await seen(secret.stranger, item["token"]))["state"] for item in secret.invited]
+    assert states == ["completed"] * 5 + ["new"] * 2
 
 
 async def test_nothing_is_kept_before_the_end(secret: Secret) -> None:

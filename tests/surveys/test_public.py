@@ -284,3 +284,14 @@ async def test_a_token_has_a_budget_of_its_own(
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert "Retry-After" in answers[-1].headers
     assert (await stranger.get(at(other))).status_code == 200
+
+
+async def test_a_guessing_neighbour_keeps_nobody_out(
+    two_tokens: tuple[str, str], limited: None, stranger: httpx.AsyncClient
+) -> None:
+    """Many share an address: a whole office, or all visitors behind one proxy."""
+    for number in range(5):
+        await stranger.get(at(f"guess-{number}"))
+
+    assert (await stranger.get(at(two_tokens[0]))).status_code == 200
+    assert (await say(stranger, two_tokens[0], score=9)).status_code == 200

@@ -17,6 +17,7 @@ from app.surveys.service.settling import LOT, SETTLE_JOB
 from tests.journeys.processes import free_port, status_of, until
 from tests.surveys.answering import a_link, a_survey, a_token, record, responses, say
 from tests.surveys.world import AskingWorld
+from tests.working import work_off
 
 AT_ONCE = 50
 
@@ -64,7 +65,21 @@ async def test_fifty_submissions_are_one_response(
 
     assert statuses(answers) == {200: 1, 409: AT_ONCE - 1}
     assert len(await responses(asking, survey_id)) == 1
+    asking.clock.advance(days=1)
+    await asking.run(SETTLE_JOB)
     assert len(await asking.published("survey.response_received")) == 1
+
+
+async def test_five_at_once_are_a_lot(asking: AskingWorld, visitor: httpx.AsyncClient) -> None:
+    """Whoever comes last sees the four others, also those who were there first by a hair's breadth."""
+    survey_id = await a_survey(asking, anonymous=True)
+    tokens = [await a_token(asking, survey_id) for _ in range(LOT)]
+
+    await at_once(*[saying(visitor, token, score=9) for token in tokens])
+    await work_off(asking.resources, asking.tenant.workspace_id)
+
+    invitations = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert [each["answered"] for each in invitations] == [True] * LOT
 
 
 async def test_saves_and_submissions_race_to_one_complete_response(

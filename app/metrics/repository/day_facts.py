@@ -42,7 +42,7 @@ _SCORES = f"""
             AND state = 'completed' AND NOT is_test
         UNION ALL
         SELECT score_type, score FROM survey_responses
-        WHERE workspace_id = $1 AND answered_at IS NULL AND answered_on = marked.day
+        WHERE workspace_id = $1 AND answered_at IS NULL AND answered_on = marked.day AND settled
             AND state = 'completed' AND NOT is_test
     ) AS responses
     WHERE score IS NOT NULL

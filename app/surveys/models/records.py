@@ -74,4 +74,10 @@ class OpenedInvitation(NamedTuple):
     opened: bool
     started: bool
     answered: bool
+    settled: bool
     expires_at: datetime | None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the visitor is told that it was answered: of an anonymous survey, once that is settled."""
+        return self.answered and self.settled

@@ -107,14 +107,14 @@ _SURVEY: Final = """
 """
 _INVITATION: Final = f"""
     SELECT t.id, t.link_id, t.contact_id, t.iteration, t.channel, t.locale, t.is_test,
-        t.delivery = 'sent' AS works, t.opened, t.started, t.answered, t.expires_at, {FACTS}, w.timezone
+        t.delivery = 'sent' AS works, t.opened, t.started, t.answered, t.settled, t.expires_at, {FACTS}, w.timezone
     FROM survey_invitations t {_SURVEY}
 """
 _HELD: Final = f"{_INVITATION} FOR NO KEY UPDATE OF t"
 _HELD_FROZEN: Final = f"{_INVITATION} AND v.answered FOR NO KEY UPDATE OF t"
 _LINK: Final = f"""
     SELECT NULL::uuid, t.id, NULL::uuid, NULL::int, t.channel, NULL::text, t.is_test,
-        t.revoked_at IS NULL, false, false, false, t.expires_at, {FACTS}, w.timezone
+        t.revoked_at IS NULL, false, false, false, true, t.expires_at, {FACTS}, w.timezone
     FROM survey_links t {_SURVEY}
 """
 _FROZEN_LINK: Final = f"{_LINK} AND v.answered"

@@ -135,6 +135,11 @@ class ResponseRepository:
         row = await self._connection.fetchrow(_OF_INVITATION, self._workspace_id, invitation_id)
         return None if row is None else ResponseRecord._make(row)
 
+    async def unsettled(self, survey_id: UUID) -> Sequence[ResponseRecord]:
+        """The responses to an anonymous survey that nobody was told of, in the order of their random ids."""
+        rows = await self._connection.fetch(_UNSETTLED, self._workspace_id, survey_id)
+        return [ResponseRecord._make(row) for row in rows]
+
     async def page(
         self, survey_id: UUID, page: PageRequest, listing: ResponseListing
     ) -> Sequence[ResponseRecord]:
@@ -289,6 +294,10 @@ _LOCK_ONE: Final = f"{_ONE} FOR NO KEY UPDATE"
 _OF_INVITATION: Final = (
     f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND invitation_id = $2"
 )
+_UNSETTLED: Final = f"""
+    SELECT {_NAMES} FROM survey_responses
+    WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id
+"""
 
 
 def _json(rows: Sequence[Any]) -> str:

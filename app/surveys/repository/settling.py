@@ -13,6 +13,7 @@ class SettledInvitation(NamedTuple):
 
     id: UUID
     created_at: datetime
+    is_test: bool
 
 
 class SettlingRepository:
@@ -26,10 +27,11 @@ class SettlingRepository:
     async def note(self, survey_id: UUID, settle_at: datetime, enough: int) -> bool:
         """Something is to be settled by then, if nothing was before; says whether there is enough for a lot.
 
-        Takes the survey's row, so that no settling overlooks what this unit has written.
+        Takes the survey's row, so that no settling overlooks what this unit has written; and counts in another
+        statement, which sees what those have written who had the row before.
         """
-        row = await self._connection.fetchval(_NOTE, self._workspace_id, survey_id, settle_at, enough)
-        return bool(row)
+        await self._connection.execute(_NOTE, self._workspace_id, survey_id, settle_at)
+        return bool(await self._connection.fetchval(_IS_ENOUGH, self._workspace_id, survey_id, enough))
 
     async def due(self) -> Sequence[UUID]:
         """The surveys whose day is over."""
@@ -45,36 +47,33 @@ class SettlingRepository:
         rows = await self._connection.fetch(_INVITATIONS, self._workspace_id, survey_id)
         return [SettledInvitation._make(row) for row in rows]
 
-    async def settle(self, survey_id: UUID, invitations: Sequence[SettledInvitation]) -> None:
-        """Writes the survey's unsettled responses and these invitations anew."""
-        responses = await self._connection.fetch(_RESPONSES, self._workspace_id, survey_id)
+    async def settle(self, survey_id: UUID, responses: Sequence[UUID], invitations: Sequence[UUID]) -> None:
+        """Writes these rows anew, in this order; after that nothing waits for the day to be over."""
         # Row by row: in one statement the rows would lie in the order in which they were answered.
-        for statement, ids in (
-            (_SETTLE_RESPONSE, [row["id"] for row in responses]),
-            (_SETTLE_INVITATION, [each.id for each in invitations]),
-        ):
+        for statement, ids in ((_SETTLE_RESPONSE, responses), (_SETTLE_INVITATION, invitations)):
             await self._connection.executemany(statement, [(self._workspace_id, each) for each in ids])
         await self._connection.execute(_NOTHING_WAITS, self._workspace_id, survey_id)
 
 
 _NOTE: Final = """
-    WITH noted AS (
-        UPDATE surveys SET settle_at = coalesce(settle_at, $3) WHERE workspace_id = $1 AND id = $2
-    )
-    SELECT count(*) >= $4 FROM (
-        SELECT FROM survey_invitations WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled LIMIT $4
-    ) AS waiting
+    UPDATE surveys SET settle_at = coalesce(settle_at, $3) WHERE workspace_id = $1 AND id = $2
+"""
+_WAITING: Final = """
+    (SELECT count(*) FROM (
+        SELECT FROM {table} WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled AND NOT is_test LIMIT $3
+    ) AS waiting)
+"""
+_IS_ENOUGH: Final = f"""
+    SELECT greatest({_WAITING.format(table="survey_responses")}, {_WAITING.format(table="survey_invitations")})
+        >= $3
 """
 _DUE: Final = "SELECT id FROM surveys WHERE workspace_id = $1 AND settle_at <= $2 ORDER BY id"
 _HOLD: Final = """
     SELECT settle_at FROM surveys WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 _INVITATIONS: Final = """
-    SELECT id, created_at FROM survey_invitations
+    SELECT id, created_at, is_test FROM survey_invitations
     WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id
-"""
-_RESPONSES: Final = """
-    SELECT id FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id
 """
 _SETTLE_RESPONSE: Final = "UPDATE survey_responses SET settled = true WHERE workspace_id = $1 AND id = $2"
 _SETTLE_INVITATION: Final = """

@@ -6,17 +6,14 @@ from uuid import UUID
 
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid
-from app.kit.outbox import emit_raw
-from app.kit.periods import day_start
 from app.kit.strict_json import pointer_token
-from app.surveys.events import DETRACTOR_RECEIVED, RESPONSE_RECEIVED, received_json
 from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.repository.responses import ResponseRepository, Spent
 from app.surveys.service.contact_scores import ContactScores
 from app.surveys.service.loop import close_the_loop
 from app.surveys.service.questionnaire import Questionnaire, Walk
-from app.surveys.service.scoring import is_detractor
 from app.surveys.service.settling import SettlingService
+from app.surveys.service.telling import tell_received
 from app.surveys.service.timing import Calendar
 
 MOST_KEPT = 2_000
@@ -72,20 +69,11 @@ class ResponseKeeper:
         await ContactScores(self.unit).note(draft.record for draft in kept)
         await close_the_loop(self.unit, [draft[:3] for draft in kept])
         for draft in kept:
-            self._tell(draft)
+            if not draft.survey.anonymous:
+                tell_received(self.unit, draft.record, draft.survey, self.calendar)
         # Last, since it takes the survey's row from everybody else who answers it.
         for survey_id in sorted({draft.survey.id for draft in kept if draft.survey.anonymous}):
             await SettlingService(self.unit).wait(survey_id, self.calendar)
-
-    def _tell(self, draft: Draft) -> None:
-        record = draft.record
-        received = received_json(record, draft.survey)
-        blurred_to = day_start(record.answered_on, self.calendar.zone) if draft.survey.anonymous else None
-        types = [RESPONSE_RECEIVED]
-        if record.score is not None and is_detractor(record.score_type, record.score):  # type: ignore[arg-type]
-            types.append(DETRACTOR_RECEIVED)
-        for event_type in types:
-            emit_raw(self.unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)
 
 
 class Questionnaires:

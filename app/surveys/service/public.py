@@ -14,7 +14,7 @@ from app.kit.database import Database, Unit
 from app.kit.errors import Invalid
 from app.kit.ids import new_id, random_id
 from app.kit.rate_limit import RateLimiter
-from app.surveys.errors import AlreadyAnswered, unknown_survey_link
+from app.surveys.errors import already_answered, unknown_survey_link
 from app.surveys.models.records import OpenedInvitation, ResponseRecord, SurveyFacts
 from app.surveys.repository.public import (
     NewInvitation,
@@ -49,16 +49,15 @@ class PublicDoor:
     async def admit(self, token: str, address: str) -> tuple[TokenHolder, dict[str, str]]:
         """Whose token it is, and the headers that tell of its budget.
 
-        Raises `UnknownSurveyLink`, and `RateLimited` for an address that has guessed too often, or asks too
-        often with this token.
+        Raises `UnknownSurveyLink`, and `RateLimited` for an address that asks too often with this token, or
+        guesses too often; whoever has a right one from the same address is let in nevertheless.
         """
-        guesses = ("survey-tokens", address)
-        self._strangers.peek(guesses).enforce("Too many wrong links have come from this address.")
         token_hash = hash_of(token)
         async with self._database.raw() as connection:
             holder = await find_token(connection, token_hash)
         if holder is None:
-            self._strangers.check(guesses)
+            guesses = self._strangers.check(("survey-tokens", address))
+            guesses.enforce("Too many wrong links have come from this address.")
             raise unknown_survey_link()
         allowance = self._limiter.check(("survey-token", token_hash, address))
         allowance.enforce("There were too many requests with this link. Try again later.")
@@ -76,7 +75,7 @@ class PublicService:
     async def show(self, languages: Sequence[str]) -> PublicSurvey:
         """The survey for a visitor who wants these languages, best first. Raises `UnknownSurveyLink`."""
         invitation, survey, _ = self._alive(await self.repository.open())
-        held = None if invitation.answered else await self._saved(invitation, survey)
+        held = None if invitation.is_spent else await self._saved(invitation, survey)
         number = held.questions_version if held else survey.questions_version
         questionnaire = await self._questionnaire(survey, number)
         # Of an anonymous survey nobody may see when somebody came.
@@ -105,8 +104,8 @@ class PublicService:
         """
         opened = await self.repository.open_frozen() or await self.repository.open_held()
         visit = Visit(self.unit, *self._alive(opened))
-        if visit.invitation.answered:
-            raise AlreadyAnswered("A completed response has been given by this link. Thank you!")
+        if visit.invitation.is_spent:
+            raise already_answered()
         if visit.survey.anonymous and not said.complete:
             detail = "must be true: an anonymous survey keeps nothing before the end"
             raise Invalid.at("/complete", detail, "anonymous_partial")
@@ -119,6 +118,9 @@ class PublicService:
         if not said.complete:
             return await self._save(visit, record, walk, is_new=held is None)
         refuse_incomplete(walk)
+        # Not before: whoever has the tokens of others would learn from it who has answered.
+        if visit.invitation.answered:
+            raise already_answered()
         scored = record._replace(state="completed", score=score_of(questionnaire, answers))
         await self._complete(visit, Draft(scored, visit.survey, questionnaire, visit.invitation.id), held)
         return PublicAnswered(state="completed", next=None, missing=[], token=None)
@@ -172,7 +174,7 @@ class PublicService:
             raise unknown_survey_link()
         invitation, grace = opened.invitation, timedelta(hours=opened.survey.grace_hours)
         until = invitation.expires_at
-        if until is not None and not invitation.answered:
+        if until is not None and not invitation.is_spent:
             until += grace if invitation.started else timedelta()
             if until <= self.unit.now:
                 raise unknown_survey_link()
@@ -245,7 +247,9 @@ class Visit:
 
     @property
     def _iteration(self) -> int:
-        return self.invitation.iteration or self.calendar.iteration(self.survey, self.unit.now)
+        """Of an anonymous one that of the day: the last ones who were asked in another would be known."""
+        asked_in = None if self.survey.anonymous else self.invitation.iteration
+        return asked_in or self.calendar.iteration(self.survey, self.unit.now)
 
 
 def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
@@ -265,7 +269,7 @@ def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
 
 
 def _state(invitation: OpenedInvitation, held: ResponseRecord | None) -> VisitState:
-    if invitation.answered:
+    if invitation.is_spent:
         return "completed"
     return "new" if held is None else "partial"
 

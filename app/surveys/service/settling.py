@@ -4,9 +4,13 @@ An answer leaves the invitation and the response as rows of one transaction, who
 with them (`xmin`). Settling writes a whole lot of both anew in one other transaction, in the order of ids,
 which know nothing of answering, and only then shows the invitations as answered. Fewer than a lot are never
 shown, however long they wait: beside the only response of a day, the only one who took part is known. Of
-these the responses alone are written anew, when the day is over.
+these the responses alone are written anew, when the day is over or there is a lot of responses.
+
+Nor is anybody told of a response before: the event's place among others, and the instants at which it is
+delivered, would say when it was given.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,13 +19,17 @@ from app.kit.jobs import enqueue
 from app.kit.outbox import emit
 from app.kit.periods import day_bounds
 from app.surveys.events import PARTICIPATION_SETTLED
-from app.surveys.repository.settling import SettlingRepository
+from app.surveys.models.records import ResponseRecord
+from app.surveys.repository.responses import ResponseRepository
+from app.surveys.repository.settling import SettledInvitation, SettlingRepository
 from app.surveys.schemas.responses import SurveyParticipationSettled
+from app.surveys.service.telling import tell_received
 from app.surveys.service.timing import Calendar
 
 SETTLE_JOB: Final = "surveys.settle"
 LOT: Final = 5
-"""So many invitations at least are settled together."""
+"""So many invitations at least are settled together. Tests are none of them: their responses say so, and with
+four of them the fifth would be alone."""
 
 
 class SettlingService:
@@ -30,6 +38,7 @@ class SettlingService:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.repository = SettlingRepository(unit)
+        self.responses = ResponseRepository(unit)
 
     async def wait(self, survey_id: UUID, calendar: Calendar) -> None:
         """An answer was given: something is to be settled when there is a lot, and when the day is over."""
@@ -42,18 +51,31 @@ class SettlingService:
         return list(await self.repository.due())
 
     async def settle(self, survey_id: UUID) -> None:
-        """Settles what waits if it is a lot; only the responses, if it is none and the day is over."""
+        """Settles what waits if the invitations are a lot; only the responses, if these alone are one or the
+        day is over."""
         settle_at = await self.repository.hold(survey_id)
         if settle_at is None:
             return
         waiting = await self.repository.invitations(survey_id)
-        if len(waiting) < LOT and settle_at > self.unit.now:
+        responses = await self.responses.unsettled(survey_id)
+        if not (_is_lot(waiting) or _is_lot(responses)) and settle_at > self.unit.now:
             return
-        is_lot = len(waiting) >= LOT
-        await self.repository.settle(survey_id, waiting if is_lot else [])
-        if not is_lot:
-            return
+        shown = waiting if _is_lot(waiting) else []
+        await self.repository.settle(survey_id, [each.id for each in responses], [each.id for each in shown])
+        await self._tell(survey_id, responses, shown)
+
+    async def _tell(
+        self, survey_id: UUID, responses: Sequence[ResponseRecord], shown: Sequence[SettledInvitation]
+    ) -> None:
         calendar = await Calendar.of(self.unit)
-        days = sorted({calendar.day(each.created_at) for each in waiting})
-        settled = SurveyParticipationSettled(survey_id=survey_id, invited_on=days, answered=len(waiting))
-        emit(self.unit, PARTICIPATION_SETTLED, settled)
+        survey = (await self.responses.facts([survey_id]))[survey_id]
+        for response in responses:
+            tell_received(self.unit, response, survey, calendar)
+        if shown:
+            days = sorted({calendar.day(each.created_at) for each in shown})
+            settled = SurveyParticipationSettled(survey_id=survey_id, invited_on=days, answered=len(shown))
+            emit(self.unit, PARTICIPATION_SETTLED, settled)
+
+
+def _is_lot(rows: Sequence[SettledInvitation] | Sequence[ResponseRecord]) -> bool:
+    return sum(not row.is_test for row in rows) >= LOT

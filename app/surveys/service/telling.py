@@ -1,0 +1,20 @@
+"""Publishes that a response was received."""
+
+from app.kit.database import Unit
+from app.kit.outbox import emit_raw
+from app.kit.periods import day_start
+from app.surveys.events import DETRACTOR_RECEIVED, RESPONSE_RECEIVED, received_json
+from app.surveys.models.records import ResponseRecord, SurveyFacts
+from app.surveys.service.scoring import is_detractor
+from app.surveys.service.timing import Calendar
+
+
+def tell_received(unit: Unit, record: ResponseRecord, survey: SurveyFacts, calendar: Calendar) -> None:
+    """Tells of a completed response, and once more if its score is low."""
+    received = received_json(record, survey)
+    blurred_to = day_start(record.answered_on, calendar.zone) if survey.anonymous else None
+    types = [RESPONSE_RECEIVED]
+    if record.score is not None and is_detractor(record.score_type, record.score):  # type: ignore[arg-type]
+        types.append(DETRACTOR_RECEIVED)
+    for event_type in types:
+        emit_raw(unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)

@@ -99,13 +99,17 @@ class FollowupRepository:
         values = [{name: getattr(row, name) for name in columns} for row in rows]
         return set((await self._unit.session.execute(statement, values)).scalars())
 
-    async def of_origins(self, keys: Collection[OriginKey]) -> dict[OriginKey, FollowupRow]:
+    async def of_origins(
+        self, keys: Collection[OriginKey], *, lock: bool = False
+    ) -> dict[OriginKey, FollowupRow]:
         """The follow-ups that these (kind, id) have opened, and perhaps others."""
         statement = select(FollowupRow).where(
             self._mine(),
             FollowupRow.origin_kind.in_({kind for kind, _ in keys}),
             FollowupRow.origin_id.in_([origin_id for _, origin_id in keys]),
         )
+        if lock:
+            statement = statement.with_for_update(key_share=True)
         rows = (await self._unit.session.execute(statement)).scalars()
         return {(row.origin_kind, row.origin_id): row for row in rows}
 

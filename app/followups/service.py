@@ -28,6 +28,8 @@ from app.kit.preconditions import Precondition
 from app.workspaces.service import WorkspaceService
 
 DUE_AFTER = timedelta(hours=48)
+WITHDRAWN = "What opened it was a test."
+"""The outcome of a follow-up that nobody has to see to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,24 @@ class FollowupService:
             await self.workspace.require_members([changes["owner_id"]], "/owner_id")
         self._change(row, changes | self._consequences(changes), _event_type(changes))
         return self._shown(row)
+
+    async def withdraw(self, origin: FollowupOrigin) -> None:
+        """What opened a follow-up counts no more: if nobody has seen to that one yet, it is cancelled."""
+        row = await self._opened_by(origin)
+        if row is not None and row.state == "open" and row.contacted_at is None and row.outcome is None:
+            changes = {"state": "cancelled", "outcome": WITHDRAWN}
+            self._change(row, changes | self._consequences(changes), CLOSED)
+
+    async def reinstate(self, origin: FollowupOrigin) -> None:
+        """What opened a follow-up counts again: if that one was withdrawn, it is open again."""
+        row = await self._opened_by(origin)
+        if row is not None and (row.state, row.outcome) == ("cancelled", WITHDRAWN):
+            changes = {"state": "open", "outcome": None}
+            self._change(row, changes | self._consequences(changes), REOPENED)
+
+    async def _opened_by(self, origin: FollowupOrigin) -> FollowupRow | None:
+        key = (origin.kind, origin.id)
+        return (await self.repository.of_origins([key], lock=True)).get(key)
 
     async def note_outreach(self, outreach: Sequence[Outreach]) -> None:
         """Sets `contacted_at` of the contacts' open follow-ups without one, by the first that came after."""

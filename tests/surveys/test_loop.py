@@ -112,3 +112,55 @@ async def test_nobody_and_tests_are_not_followed_up(asking: AskingWorld, strange
     await said(stranger, await a_token(asking, survey_id, contact_id), complete=False, **low)
 
     assert await followups(asking) == []
+
+
+async def flag(asking: AskingWorld, survey_id: str, response_id: str, *, test: bool) -> None:
+    answer = await asking.client.patch(
+        f"/v1/surveys/{survey_id}/responses/{response_id}", json={"test": test}
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def a_detractor(asking: AskingWorld, **body: Any) -> tuple[str, str]:
+    """The ids of a survey and of the response that a detractor gave to it."""
+    survey_id = await a_survey(asking)
+    low = {"score": 1, "why": "x"}
+    answer = await record(asking, survey_id, contact_id=await asking.contact(), answers=low, **body)
+    assert answer.status_code == 201, answer.text
+    return survey_id, answer.json()["id"]
+
+
+async def test_what_turns_out_to_be_a_test_is_not_followed_up(asking: AskingWorld) -> None:
+    survey_id, response_id = await a_detractor(asking)
+    await flag(asking, survey_id, response_id, test=True)
+    (cancelled,) = await followups(asking)
+    await flag(asking, survey_id, response_id, test=False)
+    (again,) = await followups(asking)
+
+    assert (cancelled["state"], cancelled["outcome"]) == ("cancelled", "What opened it was a test.")
+    assert cancelled["closed_at"] is not None
+    assert (again["state"], again["outcome"], again["closed_at"]) == ("open", None, None)
+    assert len(await asking.published("followup.closed")) == 1
+    assert len(await asking.published("followup.reopened")) == 1
+
+
+@pytest.mark.parametrize(
+    "seen_to", [{"state": "done"}, {"state": "cancelled", "outcome": "Twice."}, {"outcome": "Will call."}]
+)
+async def test_what_somebody_has_seen_to_stays(asking: AskingWorld, seen_to: Json) -> None:
+    survey_id, response_id = await a_detractor(asking)
+    (followup,) = await followups(asking)
+    changed = await asking.client.patch(f"/v1/followups/{followup['id']}", json=seen_to)
+    await flag(asking, survey_id, response_id, test=True)
+    await flag(asking, survey_id, response_id, test=False)
+
+    assert await followups(asking) == [changed.json()]
+
+
+async def test_what_is_no_test_after_all_is_followed_up(asking: AskingWorld) -> None:
+    survey_id, response_id = await a_detractor(asking, test=True)
+    assert await followups(asking) == []
+    await flag(asking, survey_id, response_id, test=False)
+
+    (followup,) = await followups(asking)
+    assert (followup["state"], followup["note"], followup["origin"]["id"]) == ("open", "x", response_id)

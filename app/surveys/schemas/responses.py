@@ -87,7 +87,11 @@ class PartnerResponse(SurveyResponseCreate):
 class SurveyResponsePatch(Patch):
     """Changes to a response: what was answered stays."""
 
-    test: Flag | MISSING = Field(default=MISSING, description=_TEST)
+    test: Flag | MISSING = Field(
+        default=MISSING,
+        description=f"{_TEST} The one it had opened is cancelled, if nobody has seen to it, and comes back "
+        "with the response.",
+    )
 
 
 class SurveyResponse(Output):

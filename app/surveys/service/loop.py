@@ -35,6 +35,18 @@ async def close_the_loop(unit: Unit, answered: Iterable[Answered]) -> None:
         await FollowupService(unit).open_many(openings)
 
 
+async def take_back(unit: Unit, record: ResponseRecord) -> None:
+    """The response has turned out to be a test: nobody has to act upon it."""
+    await FollowupService(unit).withdraw(_origin(record, record.survey_id))
+
+
+async def take_up(unit: Unit, answered: Answered) -> None:
+    """The response is no test any longer: its follow-up is open again, or opened for the first time."""
+    record, survey, _ = answered
+    await FollowupService(unit).reinstate(_origin(record, survey.id))
+    await close_the_loop(unit, [answered])
+
+
 def _texts(record: ResponseRecord, questionnaire: Questionnaire) -> dict[str, str]:
     """The text answers by their questions."""
     words = {question.key for question in questionnaire.questions if question.type == "text"}
@@ -59,8 +71,12 @@ def _opening(
         note=_note(list(texts.values())),
         owner_id=None if rule["owner_id"] is None else UUID(rule["owner_id"]),
         due_at=unit.now + timedelta(hours=rule["due_hours"]),
-        origin=FollowupOrigin(kind="survey_response", id=record.id, survey_id=survey.id),
+        origin=_origin(record, survey.id),
     )
+
+
+def _origin(record: ResponseRecord, survey_id: UUID) -> FollowupOrigin:
+    return FollowupOrigin(kind="survey_response", id=record.id, survey_id=survey_id)
 
 
 def _title(record: ResponseRecord, survey: SurveyFacts) -> str:

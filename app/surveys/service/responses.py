@@ -25,6 +25,8 @@ from app.surveys.schemas.responses import (
     SurveyResponsePatch,
 )
 from app.surveys.service.contact_scores import ContactScores
+from app.surveys.service.keeping import QUESTIONNAIRES
+from app.surveys.service.loop import take_back, take_up
 from app.surveys.service.recording import Recorder
 from app.surveys.service.surveys import SurveyService
 from app.surveys.service.timing import Calendar
@@ -71,6 +73,7 @@ class ResponseService:
         await self.repository.replace(after)
         if after.state == "completed":
             await ContactScores(self.unit).recompute(after)
+            await self._follow_up(after)
         await self._tell(after, previous_test=before.is_test)
         return SurveyResponse.of(after)
 
@@ -87,6 +90,15 @@ class ResponseService:
         if record.answered_at is None:
             blurred_to = day_start(record.answered_on, (await Calendar.of(self.unit)).zone)
         emit(self.unit, RESPONSE_CHANGED, changed, subject_id=record.contact_id, blurred_to=blurred_to)
+
+    async def _follow_up(self, record: ResponseRecord) -> None:
+        if record.is_test:
+            await take_back(self.unit, record)
+            return
+        survey = (await self.repository.facts([record.survey_id]))[record.survey_id]
+        version = (survey.id, record.questions_version)
+        found = await QUESTIONNAIRES.of(self.repository, self.unit.workspace_id, {version: survey})
+        await take_up(self.unit, (record, survey, found[version]))
 
     async def _found(self, survey_id: UUID, response_id: UUID, *, lock: bool = False) -> ResponseRecord:
         record = await self.repository.get(survey_id, response_id, lock=lock)

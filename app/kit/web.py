@@ -40,6 +40,7 @@ LONGEST_INSTANCE = 500
 LONGEST_DETAIL = 300
 LONGEST_NAME = 100
 PARSED_BODY = "app.parsed_body"
+WRONG_TAG = ("union_tag_invalid", "union_tag_not_found")
 _ALWAYS_SENT = {401: ("WWW-Authenticate", "Bearer"), 503: ("Retry-After", "1")}
 
 _log = structlog.get_logger("app.web")
@@ -200,7 +201,7 @@ def _pointer(fault: Any, body: Any) -> str:
         return "?" + str(steps[0])[:LONGEST_NAME] if steps else "?"
     if where != "body":
         return " ".join([str(where), *(str(step)[:LONGEST_NAME] for step in steps[:1])])
-    real = _real_steps(steps, body, missing=fault["type"] == "missing")
+    real = [*_real_steps(steps, body, missing=fault["type"] == "missing"), *_tag(fault)]
     return "".join(f"/{pointer_token(step)}" for step in real)
 
 
@@ -215,6 +216,11 @@ def _real_steps(steps: Sequence[str | int], body: Any, *, missing: bool) -> Iter
             yield step
 
 
+def _tag(fault: Any) -> Sequence[str]:
+    """The field that tells the members of a union apart, where that is what is wrong."""
+    return (fault["ctx"]["discriminator"].strip("'"),) if fault["type"] in WRONG_TAG else ()
+
+
 def _holds(node: Any, step: str | int) -> bool:
     if isinstance(node, dict):
         return step in node
@@ -224,6 +230,8 @@ def _holds(node: Any, step: str | int) -> bool:
 def _detail(fault: Any) -> str:
     if fault["type"] == "union_tag_invalid":
         return f"Must be one of {fault['ctx']['expected_tags']}."[:LONGEST_DETAIL]
+    if fault["type"] == "union_tag_not_found":
+        return "Field required"
     message = str(fault["msg"]).removeprefix("Value error, ")[:LONGEST_DETAIL]
     value = fault.get("input")
     if isinstance(value, str) and len(value) > 2 and value in message:

@@ -70,8 +70,8 @@ class TestReading:
             ({"max_length": 10_001}, "/max_length"),
             ({"max_length": True}, "/max_length"),
             ({"show_if": {"and": []}}, "/show_if/and"),
-            ({"type": "essay"}, ""),
-            ({"type": None}, ""),
+            ({"type": "essay"}, "/type"),
+            ({"type": None}, "/type"),
         ],
         ids=str,
     )

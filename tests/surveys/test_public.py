@@ -295,3 +295,24 @@ async def test_a_guessing_neighbour_keeps_nobody_out(
 
     assert (await stranger.get(at(two_tokens[0]))).status_code == 200
     assert (await say(stranger, two_tokens[0], score=9)).status_code == 200
+
+
+@pytest.fixture
+async def an_expired_token(asking: AskingWorld) -> str:
+    token = await a_token(asking, await a_survey(asking, invitation_days=1))
+    asking.clock.advance(days=2)
+    return token
+
+
+async def test_whether_a_dead_link_ever_worked_is_not_told_by_what_is_around_the_refusal(
+    an_expired_token: str, limited: None, app: FastAPI, stranger: httpx.AsyncClient
+) -> None:
+    def outside(answer: httpx.Response) -> tuple[int, list[str]]:
+        return answer.status_code, sorted(answer.headers.keys())
+
+    known = [outside(await stranger.get(at(an_expired_token))) for _ in range(5)]
+    app.state.services = replace(app.state.services, strangers=RateLimiter(0.001, 3))
+    unknown = [outside(await stranger.get(at("nobody-has-seen-it"))) for _ in range(5)]
+
+    assert known == unknown
+    assert [status for status, _ in known] == [404, 404, 404, 429, 429]

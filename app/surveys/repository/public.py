@@ -107,7 +107,8 @@ _SURVEY: Final = """
 """
 _INVITATION: Final = f"""
     SELECT t.id, t.link_id, t.contact_id, t.iteration, t.channel, t.locale, t.is_test,
-        t.delivery = 'sent' AS works, t.opened, t.started, t.answered, t.settled, t.expires_at, {FACTS}, w.timezone
+        t.delivery = 'sent' AS works, t.opened, t.started, t.answered, t.settled, t.expires_at,
+        {FACTS}, w.timezone
     FROM survey_invitations t {_SURVEY}
 """
 _HELD: Final = f"{_INVITATION} FOR NO KEY UPDATE OF t"

@@ -27,8 +27,8 @@ class SettlingRepository:
     async def note(self, survey_id: UUID, settle_at: datetime, enough: int) -> bool:
         """Something is to be settled by then, if nothing was before; says whether there is enough for a lot.
 
-        Takes the survey's row, so that no settling overlooks what this unit has written; and counts in another
-        statement, which sees what those have written who had the row before.
+        Takes the survey's row, so that no settling overlooks what this unit has written; and counts in
+        another statement, which sees what those have written who had the row before.
         """
         await self._connection.execute(_NOTE, self._workspace_id, survey_id, settle_at)
         return bool(await self._connection.fetchval(_IS_ENOUGH, self._workspace_id, survey_id, enough))
@@ -60,12 +60,11 @@ _NOTE: Final = """
 """
 _WAITING: Final = """
     (SELECT count(*) FROM (
-        SELECT FROM {table} WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled AND NOT is_test LIMIT $3
+        SELECT FROM {} WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled AND NOT is_test LIMIT $3
     ) AS waiting)
 """
 _IS_ENOUGH: Final = f"""
-    SELECT greatest({_WAITING.format(table="survey_responses")}, {_WAITING.format(table="survey_invitations")})
-        >= $3
+    SELECT greatest({_WAITING.format("survey_responses")}, {_WAITING.format("survey_invitations")}) >= $3
 """
 _DUE: Final = "SELECT id FROM surveys WHERE workspace_id = $1 AND settle_at <= $2 ORDER BY id"
 _HOLD: Final = """

@@ -1,5 +1,7 @@
 """HTTP face of the public door, which takes a token in the place of a key."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -10,7 +12,7 @@ from app.kit.calls import JSON, Services
 from app.kit.errors import MEDIA_TYPE
 from app.kit.lanes import Lane, plain_body
 from app.kit.web import JsonRoute, strict_query
-from app.surveys.repository.public import TokenHolder
+from app.surveys.errors import UnknownSurveyLink
 from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
 from app.surveys.schemas.questions import LanguageTag
 from app.surveys.service.languages import accept_language
@@ -53,10 +55,9 @@ async def get_public_survey(
     the survey's default. A wrong, expired or revoked link and one to a survey that is not open are all the
     same 404.
     """
-    holder = await _admit(request, token)
     languages = [*([locale] if locale else ()), *accept_language(accept_languages or "")]
-    async with _services(request).resources.database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
-        survey = await PublicService(unit, holder).show(languages)
+    async with _visit(request, token) as visit:
+        survey = await visit.show(languages)
     return _answer(survey, {"Content-Language": survey.locale})
 
 
@@ -68,9 +69,8 @@ async def answer_public_survey(token: Token, said: PublicAnswer, request: Reques
     of several completed submissions one is taken, and the others are a 409. By an open link everybody
     completes a response of their own, and the first save answers with a token to go on with.
     """
-    holder = await _admit(request, token)
-    async with _services(request).resources.database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
-        answered = await PublicService(unit, holder).answer(said)
+    async with _visit(request, token) as visit:
+        answered = await visit.answer(said)
     return _answer(answered, {})
 
 
@@ -94,18 +94,23 @@ LANES: tuple[Lane[Any], ...] = (
 """The way that most answers go; see `kit.lanes`."""
 
 
-async def _admit(request: Request, token: str) -> TokenHolder:
-    services = _services(request)
-    door = PublicDoor(services.resources.database, services.limiter, services.strangers)
+@asynccontextmanager
+async def _visit(request: Request, token: str) -> AsyncIterator[PublicService]:
+    """What the token's holder may do, in a unit that ends with the block."""
+    services = cast(Services, request.app.state.services)
+    database = services.resources.database
+    door = PublicDoor(database, services.limiter, services.strangers)
     address = request.client.host if request.client else ""
     holder, budget = await door.admit(token, address)
     request.state.workspace_id = str(holder.workspace_id)
     request.state.answer_headers = budget
-    return holder
-
-
-def _services(request: Request) -> Services:
-    return cast(Services, request.app.state.services)
+    try:
+        async with database.unit(holder.workspace_id, actor=RESPONDENT) as unit:
+            yield PublicService(unit, holder)
+    except UnknownSurveyLink:
+        # A budget is for a token that leads somewhere.
+        request.state.answer_headers = {}
+        door.lead_nowhere(address)
 
 
 def _answer(body: PublicSurvey | PublicAnswered, headers: dict[str, str]) -> Response:

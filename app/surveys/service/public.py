@@ -7,7 +7,7 @@ taken and the others meet a spent token.
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from app.kit.database import Database, Unit
@@ -39,7 +39,7 @@ from app.surveys.service.timing import Calendar
 
 
 class PublicDoor:
-    """Tells visitors by their tokens. Wrong ones count against the address they come from."""
+    """Tells visitors by their tokens. Those that lead nowhere count against the address they come from."""
 
     def __init__(self, database: Database, limiter: RateLimiter, strangers: RateLimiter) -> None:
         self._database = database
@@ -49,19 +49,23 @@ class PublicDoor:
     async def admit(self, token: str, address: str) -> tuple[TokenHolder, dict[str, str]]:
         """Whose token it is, and the headers that tell of its budget.
 
-        Raises `UnknownSurveyLink`, and `RateLimited` for an address that asks too often with this token, or
-        guesses too often; whoever has a right one from the same address is let in nevertheless.
+        Raises what `lead_nowhere` does, and `RateLimited` for an address that asks too often with this token.
         """
         token_hash = hash_of(token)
         async with self._database.raw() as connection:
             holder = await find_token(connection, token_hash)
         if holder is None:
-            guesses = self._strangers.check(("survey-tokens", address))
-            guesses.enforce("Too many wrong links have come from this address.")
-            raise unknown_survey_link()
+            self.lead_nowhere(address)
         allowance = self._limiter.check(("survey-token", token_hash, address))
         allowance.enforce("There were too many requests with this link. Try again later.")
         return holder, allowance.headers()
+
+    def lead_nowhere(self, address: str) -> NoReturn:
+        """Raises `UnknownSurveyLink`, or `RateLimited` for an address with too many such tokens; who comes
+        from there with a right one is let in nevertheless."""
+        guesses = self._strangers.check(("survey-tokens", address))
+        guesses.enforce("Too many wrong links have come from this address.")
+        raise unknown_survey_link()
 
 
 class PublicService:

@@ -149,9 +149,9 @@ async def test_questions_change_in_place_until_somebody_has_answered(
     changed = (await client.patch(url, json={"questions": NPS["questions"]})).json()
     assert (changed["questions_version"], len(changed["questions"])) == (2, 2)
     versions = (await client.get(f"{url}/versions", params={"limit": 1})).json()
-    assert [(each["number"], each["answered"]) for each in versions["items"]] == [(2, False)]
+    assert [(each["questions_version"], each["answered"]) for each in versions["items"]] == [(2, False)]
     older = (await client.get(f"{url}/versions", params={"cursor": versions["next_cursor"]})).json()
-    assert [(each["number"], len(each["questions"])) for each in older["items"]] == [(1, 1)]
+    assert [(each["questions_version"], len(each["questions"])) for each in older["items"]] == [(1, 1)]
 
 
 async def test_the_same_questions_again_change_nothing(client: httpx.AsyncClient) -> None:

@@ -170,7 +170,7 @@ async def test_few_answers_to_an_anonymous_survey_are_nothing_at_all(anonymous, 
     assert {found[name] for name in ("n", "responses", "score", "ci_low", "ci_high", "mean")} == {None}
     assert set(found["distribution"].values()) == {None}
     assert {band["count"] for band in found["bands"]} == {None}
-    assert found["breakdown"] == found["trend"] == found["questions_versions"] == []
+    assert found["breakdown"] == found["trend"] == found["versions"] == []
     assert {each["n"] for each in found["questions"]} == {None}
     assert {each["mean"] for each in found["questions"]} == {None}
 

@@ -8,7 +8,8 @@ import pytest
 from app.kit.ids import new_id
 from app.surveys.events import received_json
 from app.surveys.models.records import ResponseRecord, SurveyFacts
-from app.surveys.schemas.responses import SurveyReference, SurveyResponse, SurveyResponseReceived
+from app.surveys.schemas.responses import SurveyResponse, SurveyResponseReceived
+from app.surveys.schemas.surveys import SurveyReference
 
 NOBODYS = ResponseRecord(
     id=new_id(),
@@ -67,7 +68,7 @@ def test_the_bytes_are_those_of_the_models(record: ResponseRecord, title: Any) -
 
     clear = SurveyResponseReceived(
         response=SurveyResponse.of(record),
-        survey=SurveyReference.of(survey),
+        survey=SurveyReference.model_validate(survey),
         contact_id=record.contact_id,
     )
 

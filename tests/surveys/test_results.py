@@ -193,7 +193,7 @@ async def test_a_survey_without_responses_has_no_score(survey):
     assert (found["n"], found["responses"]) == (0, 0)
     nothing = ("score", "ci_low", "ci_high", "mean", "response_rate", "start_rate", "completion_rate")
     assert {found[name] for name in nothing} == {None}
-    assert found["breakdown"] == found["trend"] == found["questions_versions"] == []
+    assert found["breakdown"] == found["trend"] == found["versions"] == []
     assert {question["n"] for question in found["questions"]} == {0}
 
 
@@ -218,7 +218,7 @@ async def test_the_versions_are_named_and_their_questions_kept_apart(client, ten
     await survey.ask([NPS, {"key": "ease", "type": "text", "text": "How easy?"}, QUESTIONS[5]])
     await survey.answered([{"answers": {"score": 0, "ease": "4", "hours": 3}, "questions_version": 2}] * 2)
     found = await survey.results()
-    assert found["questions_versions"] == [{"version": 1, "n": 3}, {"version": 2, "n": 2}]
+    assert found["versions"] == [{"questions_version": 1, "n": 3}, {"questions_version": 2, "n": 2}]
     asked = [
         (each["key"], each["type"], each["questions_versions"], each["n"]) for each in found["questions"]
     ]

@@ -151,7 +151,7 @@ async def test_questions_are_not_replaced_under_the_first_answers(
     assert statuses(answers) == {200: 11}
     versions = (await asking.client.get(f"/v1/surveys/{survey_id}/versions")).json()["items"]
     used = {each["questions_version"] for each in await responses(asking, survey_id)}
-    assert used <= {version["number"] for version in versions if version["answered"]}
+    assert used <= {version["questions_version"] for version in versions if version["answered"]}
     if len(versions) == 1:
         assert [question["key"] for question in versions[0]["questions"]] == ["score"]
 

@@ -17,7 +17,8 @@ from app.surveys.models.invitations import (
     SurveyInvitationRow,
     SurveyLinkRow,
 )
-from app.surveys.schemas.questions import LanguageTag, LocalText, SurveyType
+from app.surveys.schemas.questions import LanguageTag
+from app.surveys.schemas.surveys import SurveyReference
 
 SkipReason = Literal[
     "unknown_contact", "archived_contact", "duplicate", "no_consent", "suppressed", "outside_audience",
@@ -252,18 +253,10 @@ class SurveyLinkPage(Page[SurveyLink]):
     """One page of links."""
 
 
-class InvitedSurvey(Output):
-    """What an event about an invitation says of its survey."""
-
-    id: UUID = Field(description="The survey.")
-    title: LocalText = Field(description="What it is called.")
-    type: SurveyType = Field(description="The score it is about.")
-
-
 class SurveyAsk(Output):
     """`data` of `survey.invitation_created` and `survey.reminder_due`: what it takes to write to somebody."""
 
-    survey: InvitedSurvey = Field(description="What it asks about.")
+    survey: SurveyReference = Field(description="What it asks about.")
     invitation_id: UUID = Field(description="The invitation.")
     contact_id: UUID = Field(description="Who is asked.")
     email: str | None = Field(description="The contact's primary email address.")

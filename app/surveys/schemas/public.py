@@ -1,12 +1,12 @@
 """Shapes of the public door: what a visitor is asked, and says."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from app.kit.schemas import Flag, Input, Output
-from app.surveys.schemas.questions import LanguageTag, PublicQuestion, SurveyType
-from app.surveys.schemas.responses import Answers
+from app.surveys.schemas.questions import SURVEY_TYPE, LanguageTag, PublicQuestion, SurveyType
+from app.surveys.schemas.responses import Answers, GivenAnswers
 
 VisitState = Literal["new", "partial", "completed"]
 
@@ -16,8 +16,10 @@ _MISSING = "The keys of required questions on the path that have no answer yet."
 class PublicSurvey(Output):
     """A survey in the visitor's language, and how far its visitor has come."""
 
-    state: VisitState = Field(description="`partial` may be continued; `completed` takes nothing more.")
-    type: SurveyType = Field(description="The score it is about.")
+    state: VisitState = Field(
+        description="`new`, or `partial` and to be continued; `completed` takes nothing more."
+    )
+    type: SurveyType = Field(description=SURVEY_TYPE)
     title: str = Field(description="What it is called.")
     introduction: str | None = Field(description="What to read before the questions.")
     thanks: str | None = Field(description="What to read after the last question.")
@@ -29,7 +31,7 @@ class PublicSurvey(Output):
     questions: list[PublicQuestion] = Field(
         description="All questions, in order; each is asked only where its `show_if` holds."
     )
-    answers: dict[str, Any] = Field(description="What this visitor has saved; empty unless `partial`.")
+    answers: GivenAnswers = Field(description="What this visitor has saved; empty unless `partial`.")
 
 
 class PublicAnswer(Input):
@@ -45,7 +47,9 @@ class PublicAnswer(Input):
 class PublicAnswered(Output):
     """What became of a visitor's answers."""
 
-    state: Literal["partial", "completed"] = Field(description="`completed` has spent the token.")
+    state: Literal["partial", "completed"] = Field(
+        description="`partial`: saved for later. `completed`: heard, which spends an invitation's token."
+    )
     next: str | None = Field(description="The next question on the path without an answer; null at the end.")
     missing: list[str] = Field(description=_MISSING)
     token: str | None = Field(

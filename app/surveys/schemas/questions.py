@@ -11,6 +11,11 @@ from app.kit.filters import Filter
 from app.kit.schemas import NOT_BLANK, Day, Flag, Input, Key, Output, Whole
 from app.surveys.models.surveys import SurveyType as SurveyType
 
+SURVEY_TYPE: Final = (
+    "What it measures: `nps` net promoter score, `csat` customer satisfaction, `ces` customer effort, or "
+    "`custom`, which has no score of its own."
+)
+
 ScoreType = Literal["nps", "csat", "ces"]
 QuestionType = Literal[
     "nps", "csat", "ces", "rating", "single_choice", "multi_choice", "text", "boolean", "number", "date"

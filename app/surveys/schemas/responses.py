@@ -1,7 +1,7 @@
 """Shapes of responses, as partners record them and as they are read."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import MISSING, Field, WithJsonSchema
@@ -9,37 +9,36 @@ from pydantic import MISSING, Field, WithJsonSchema
 from app.contacts.models import Channel
 from app.contacts.schemas.contacts import ContactReference, ForeignId, SourceName
 from app.kit.schemas import Flag, Input, Instant, Output, Page, Patch, Whole
-from app.surveys.models.records import ResponseRecord, SurveyFacts
+from app.surveys.models.records import ResponseRecord
 from app.surveys.models.responses import ResponseState
 from app.surveys.schemas.questions import (
     LONGEST_ANSWER,
     MOST_CHOICES,
     MOST_QUESTIONS,
     LanguageTag,
-    LocalText,
     ScoreType,
-    SurveyType,
 )
+from app.surveys.schemas.surveys import SurveyReference
 
+_VALUES: Final = (
+    {"type": "string", "maxLength": LONGEST_ANSWER},
+    {"type": "number"},
+    {"type": "boolean"},
+    {"type": "array", "items": {"type": "string"}, "maxItems": MOST_CHOICES},
+)
+_VALUE = (
+    "Whole numbers for `nps`, `csat`, `ces` and `rating`, the key of a choice, a list of such keys, a text, "
+    "true or false, a number, a day such as 2026-01-31."
+)
 AnswerValue = Annotated[
     Any,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "maxLength": LONGEST_ANSWER},
-                {"type": "number"},
-                {"type": "boolean"},
-                {"type": "array", "items": {"type": "string"}, "maxItems": MOST_CHOICES},
-                {"type": "null"},
-            ],
-            "description": "Whole numbers for `nps`, `csat`, `ces` and `rating`, the key of a choice, a list "
-            "of such keys, a text, true or false, a number, a day such as 2026-01-31. Null for no answer.",
-        }
-    ),
+    WithJsonSchema({"anyOf": [*_VALUES, {"type": "null"}], "description": f"{_VALUE} Null for no answer."}),
 ]
 Answers = Annotated[
     dict[str, AnswerValue], Field(max_length=MOST_QUESTIONS, examples=[{"score": 9, "why": "Fast delivery."}])
 ]
+
+GivenAnswers = dict[str, Annotated[Any, WithJsonSchema({"anyOf": [*_VALUES], "description": _VALUE})]]
 
 _ANSWERS = "The answers, by the keys of their questions."
 _TEST = "A test: in no score and no metric, and opens no follow-up."
@@ -112,8 +111,10 @@ class SurveyResponse(Output):
     locale: str | None = Field(description=f"{_LOCALE} Null if unknown.")
     source: str | None = Field(description="The system that told of it; null for one given here.")
     external_id: str | None = Field(description="Its id in `source`.")
-    state: ResponseState = Field(description="`partial` until the respondent has come to the end.")
-    answers: dict[str, Any] = Field(description=f"{_ANSWERS} Those that were not asked are absent.")
+    state: ResponseState = Field(
+        description="`partial` until the respondent has come to the end, then `completed`."
+    )
+    answers: GivenAnswers = Field(description=f"{_ANSWERS} Those that were not asked are absent.")
     score_type: ScoreType | None = Field(description="What `score` is; null for a custom survey.")
     score: int | None = Field(
         description="The answer to the survey's score question; null if partial, or not answered."
@@ -145,18 +146,6 @@ class RecordedSurveyResponse(SurveyResponse):
     ) -> "RecordedSurveyResponse":
         """The answer for a response that was recorded just now or before."""
         return cls(**_shown(record), status=status)
-
-
-class SurveyReference(Output):
-    """Which survey it is."""
-
-    id: UUID = Field(description="The survey.")
-    type: SurveyType = Field(description="The score it is about.")
-    title: LocalText = Field(description="What people call it.")
-
-    @classmethod
-    def of(cls, survey: SurveyFacts) -> "SurveyReference":
-        return cls.model_validate(survey)
 
 
 class SurveyResponseReceived(Output):

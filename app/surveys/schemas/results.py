@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.kit.schemas import Number, OptionalNumber, Output
-from app.surveys.schemas.questions import QuestionType, SurveyType
+from app.surveys.schemas.questions import SURVEY_TYPE, QuestionType, SurveyType
 
 Trend = Literal["day", "week", "month", "quarter", "iteration"]
 GroupValue = str | int | float | bool | None
@@ -52,7 +52,7 @@ class BandFigures(Output):
 class VersionFigures(Output):
     """How much of the results one version of the questions has."""
 
-    version: int = Field(description="The version's number.")
+    questions_version: int = Field(description="The version.")
     n: int | None = Field(description=f"Completed responses to it. {_WITHHELD}")
 
 
@@ -130,8 +130,8 @@ class SurveyResults(ScoreFigures):
     """What the completed responses come to. Test responses are in nothing here."""
 
     survey_id: UUID = Field(description="The survey.")
-    type: SurveyType = Field(description="The survey's type.")
-    questions_versions: list[VersionFigures] = Field(
+    type: SurveyType = Field(description=SURVEY_TYPE)
+    versions: list[VersionFigures] = Field(
         description="The versions of the questions that the responses were given to, oldest first."
     )
     responses: int | None = Field(

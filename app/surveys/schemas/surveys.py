@@ -11,6 +11,7 @@ from app.kit.filters import Filter
 from app.kit.schemas import NOT_BLANK, Flag, Input, Instant, Name, Output, Page, Patch, Whole
 from app.surveys.models.surveys import RecontactRule, SurveyState
 from app.surveys.schemas.questions import (
+    SURVEY_TYPE,
     LanguageTag,
     LocalText,
     Question,
@@ -135,7 +136,9 @@ class SurveyCreate(Input):
     """A new survey, as a draft."""
 
     title: LocalText = Field(description=_TITLE)
-    type: SurveyType = Field(description="The score it is about; it has exactly one question of that type.")
+    type: SurveyType = Field(
+        description=f"{SURVEY_TYPE} A survey with a score has exactly one question of that type."
+    )
     questions: QuestionsInput = Field(
         description="What is asked, in this order.",
         examples=[
@@ -212,8 +215,10 @@ class Survey(Output):
 
     id: UUID = Field(description="UUIDv7.")
     title: LocalText = Field(description=_TITLE)
-    type: SurveyType = Field(description="The score it is about.")
-    state: SurveyState = Field(description="`scheduled` opens at `opens_at`; only `open` takes answers.")
+    type: SurveyType = Field(description=SURVEY_TYPE)
+    state: SurveyState = Field(
+        description="`draft`, `scheduled` to open at `opens_at`, `open` and taking answers, `closed`."
+    )
     questions_version: int = Field(description="The version of `questions`; responses name theirs.")
     questions: list[Question] = Field(description="What is asked, in this order.")
     score_question: str | None = Field(
@@ -249,6 +254,14 @@ class Survey(Output):
     version: int = Field(description="Goes up by one with each change; also the `ETag`.")
 
 
+class SurveyReference(Output):
+    """Which survey it is, in what is told about something else."""
+
+    id: UUID = Field(description="The survey.")
+    type: SurveyType = Field(description=SURVEY_TYPE)
+    title: LocalText = Field(description=_TITLE)
+
+
 class SurveyPage(Page[Survey]):
     """One page of surveys."""
 
@@ -256,7 +269,7 @@ class SurveyPage(Page[Survey]):
 class SurveyVersion(Output):
     """One version of a survey's questions."""
 
-    number: int = Field(description="1 for the first; responses name it as `questions_version`.")
+    questions_version: int = Field(description="1 for the first; responses name theirs.")
     questions: list[Question] = Field(description="What was asked, in this order.")
     answered: bool = Field(description="Whether it has a response, so that it never changes again.")
     created_at: datetime = Field(description="When it was made.")

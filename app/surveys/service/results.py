@@ -69,7 +69,7 @@ class _Report:
         return SurveyResults(
             survey_id=self.survey.id,
             type=self.survey.type,
-            questions_versions=_version_figures(scores, withholding),
+            versions=_version_figures(scores, withholding),
             responses=None if withholding.withholds(responses - n) else responses,
             **(no_figures() if withholding.everything else figures(tally, n)),
             distribution=withholding.distribution(tally) if tally else None,
@@ -178,6 +178,6 @@ def _version_figures(scores: Sequence[ScoreCount], withholding: Withholding) -> 
         counts[row.version] = counts.get(row.version, 0) + row.responses
     hidden = withholding.hidden({(version,): count for version, count in counts.items()})
     return [
-        VersionFigures(version=version, n=None if (version,) in hidden else counts[version])
+        VersionFigures(questions_version=version, n=None if (version,) in hidden else counts[version])
         for version in sorted(counts)
     ]

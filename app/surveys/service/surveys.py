@@ -318,7 +318,7 @@ async def _checked(questions: Any, survey_type: SurveyType) -> Questions:
 
 def _version(row: SurveyVersionRow) -> SurveyVersion:
     return SurveyVersion(
-        number=row.number,
+        questions_version=row.number,
         questions=questions_of(row.questions),
         answered=row.answered,
         created_at=row.created_at,

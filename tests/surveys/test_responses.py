@@ -166,7 +166,9 @@ async def test_the_list_can_be_narrowed(asking: AskingWorld) -> None:
     now = asking.clock.now()
     for days, score in ((0, 10), (1, 7), (2, 8)):
         at = (now - timedelta(days=days)).isoformat()
-        await recorded(asking, survey_id, answers={"score": score}, answered_at=at, test=score == 7)
+        channel = "email" if score == 7 else "web"
+        more = {"test": score == 7, "channel": channel, "locale": "de" if score == 8 else "en"}
+        await recorded(asking, survey_id, answers={"score": score}, answered_at=at, **more)
     yesterday = (now - timedelta(days=1)).date().isoformat()
 
     async def scores(**query: Any) -> list[int]:
@@ -176,6 +178,7 @@ async def test_the_list_can_be_narrowed(asking: AskingWorld) -> None:
     assert await scores(sort="answered_on") == [8, 7, 10]
     assert await scores(score_from=8, score_to=9) == [8]
     assert await scores(test=False) == [10, 8]
+    assert await scores(channel="web", locale="en") == [10]
     assert await scores(**{"from": yesterday}) == [10, 7]
     assert await scores(to=yesterday) == [8]
     assert (

@@ -31,12 +31,14 @@ class InvitationListing:
     answered: bool | None = None
     delivery: str | None = None
     iteration: int | None = None
+    test: bool | None = None
 
     def conditions(self) -> Iterable[ColumnElement[bool]]:
         same = (
             (SurveyInvitationRow.contact_id, self.contact_id),
             (SurveyInvitationRow.delivery, self.delivery),
             (SurveyInvitationRow.iteration, self.iteration),
+            (SurveyInvitationRow.is_test, self.test),
         )
         yield from (column == value for column, value in same if value is not None)
         if self.answered is not None:

@@ -46,6 +46,8 @@ class ResponseListing:
     until: date | None = None
     iteration: int | None = None
     questions_version: int | None = None
+    channel: str | None = None
+    locale: str | None = None
 
     def conditions(self) -> Iterable[sa.ColumnElement[bool]]:
         row = SurveyResponseRow
@@ -55,6 +57,8 @@ class ResponseListing:
             (row.is_test, self.test),
             (row.iteration, self.iteration),
             (row.questions_version, self.questions_version),
+            (row.channel, self.channel),
+            (row.locale, self.locale),
         ):
             if value is not None:
                 yield column == value

@@ -71,11 +71,12 @@ async def list_invitations(
     iteration: Annotated[
         Digits | None, Query(ge=1, le=MOST_ITERATIONS, description="Only of this iteration.")
     ] = None,
+    test: Annotated[bool | None, Query(description="Only tests, or only those that count.")] = None,
 ) -> Response:
     """The invitations to a survey, newest first unless sorted otherwise."""
-    listing = InvitationListing(contact_id, answered, delivery, iteration)
-    query = [survey_id, contact_id, answered, delivery, iteration]
-    page = PageRequest(INVITATION_SORTING.parse(sort), limit, cursor, query)
+    wanted = (contact_id, answered, delivery, iteration, test)
+    listing = InvitationListing(*wanted)
+    page = PageRequest(INVITATION_SORTING.parse(sort), limit, cursor, [survey_id, *wanted])
     return await call.read(lambda unit: InvitationService(unit, survey_id).list(page, listing))
 
 

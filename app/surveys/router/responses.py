@@ -5,12 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.contacts.models import Channel
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
 from app.kit.pages import DEFAULT_ROWS, Cursor, Digits, Limit, PageRequest
 from app.kit.schemas import Day
 from app.kit.web import JsonRoute
 from app.surveys.models.responses import ResponseState
 from app.surveys.repository.responses import SORTING, ResponseListing
+from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.responses import (
     RecordedSurveyResponse,
     SurveyResponse,
@@ -27,7 +29,11 @@ Writer = Annotated[Call, Depends(Access("surveys:write"))]
 
 
 @router.post(
-    "", operation_id="survey_responses_create", response_model=RecordedSurveyResponse, status_code=201
+    "",
+    operation_id="survey_responses_create",
+    response_model=RecordedSurveyResponse,
+    status_code=201,
+    responses={200: {"model": RecordedSurveyResponse, "description": "It was recorded before."}},
 )
 async def create_response(
     survey_id: UUID, new: SurveyResponseCreate, call: Writer, idempotency_key: IdempotencyKey = None
@@ -70,9 +76,12 @@ async def list_responses(
     questions_version: Annotated[
         Digits | None, Query(ge=1, le=1_000_000, description="Only those to this version of the questions.")
     ] = None,
+    channel: Annotated[Channel | None, Query(description="Only those that came by this channel.")] = None,
+    locale: Annotated[LanguageTag | None, Query(description="Only those in this language tag.")] = None,
 ) -> Response:
     """The responses to a survey, latest days first unless sorted otherwise; partial ones and tests too."""
-    wanted = (state, contact_id, test, score_from, score_to, since, until, iteration, questions_version)
+    scores, days = (score_from, score_to), (since, until)
+    wanted = (state, contact_id, test, *scores, *days, iteration, questions_version, channel, locale)
     page = PageRequest(SORTING.parse(sort), limit, cursor, [survey_id, *wanted])
     listing = ResponseListing(*wanted)
     return await call.read(lambda unit: ResponseService(unit).list(survey_id, page, listing))

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.contacts.models import Channel
 from app.kit.calls import JSON, Access, Call
 from app.kit.pages import Digits
 from app.kit.schemas import Day
+from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.results import SurveyResults, Trend
 from app.surveys.schemas.themes import SurveyThemes
 from app.surveys.service.breakdowns import MOST_FIELDS
@@ -33,8 +35,8 @@ async def responses_wanted(
         Digits | None,
         Query(ge=1, le=_LARGEST, description="Only responses to this version of the questions."),
     ] = None,
-    channel: Annotated[str | None, Query(max_length=100, description="Only from this channel.")] = None,
-    locale: Annotated[str | None, Query(max_length=35, description="Only in this language tag.")] = None,
+    channel: Annotated[Channel | None, Query(description="Only from this channel.")] = None,
+    locale: Annotated[LanguageTag | None, Query(description="Only in this language tag.")] = None,
 ) -> ResultsFilter:
     """The query parameters that say which responses."""
     return ResultsFilter(start, end, iteration, questions_version, channel, locale)

@@ -71,6 +71,24 @@ async def test_what_a_partner_sends_again_is_unchanged(asking: AskingWorld) -> N
     assert len(await asking.published("survey.response_received")) == 1
 
 
+async def test_what_is_sent_again_is_unchanged_after_the_survey_has_moved_on(asking: AskingWorld) -> None:
+    """A partner whose first answer was lost tries again, and hears that it was recorded."""
+    survey_id, contact_id = await a_survey(asking), await asking.contact()
+    body = {"contact_id": contact_id, "answers": {"score": 8, "more": "x"}, "source": "shop"}
+    first = await recorded(asking, survey_id, **body, external_id="A-1")
+    path = f"/v1/surveys/{survey_id}"
+    other = {"questions": [{"key": "score", "type": "nps", "text": "Other?"}]}
+    assert (await asking.client.patch(path, json=other)).json()["questions_version"] == 2
+
+    changed = await record(asking, survey_id, **body, external_id="A-1")
+    await asking.client.post(f"{path}/close")
+    closed = await record(asking, survey_id, **body, external_id="A-1")
+    fresh = await record(asking, survey_id, **body, external_id="A-2", questions_version=1)
+
+    assert changed.json() == closed.json() == first | {"status": "unchanged"}
+    assert (fresh.status_code, fresh.json()["type"]) == (409, "/problems/survey-not-open")
+
+
 @pytest.mark.parametrize("change", [{"answers": {"score": 7}}, {"channel": "sms"}, {"contact_id": None}])
 async def test_other_content_under_the_same_id_is_refused(asking: AskingWorld, change: Json) -> None:
     survey_id, contact_id = await a_survey(asking), await asking.contact()

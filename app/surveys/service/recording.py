@@ -46,6 +46,7 @@ class Recorder:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
         self.repository = ResponseRepository(unit)
+        self.known: dict[ForeignKey, ResponseRecord] = {}
         self.surveys: Mapping[UUID, SurveyFacts] = {}
         self.questionnaires: Mapping[_Version, Questionnaire] = {}
         self.results: dict[int, Recorded | Problem] = {}
@@ -56,6 +57,9 @@ class Recorder:
         said = {place: item for place, item in enumerate(items) if isinstance(item, PartnerResponse)}
         if said:
             self.calendar = await Calendar.of(self.unit)
+            self.known = await self.repository.by_key(
+                list(dict.fromkeys(key for item in said.values() if (key := _key(item)) is not None))
+            )
             await self._load(said)
             drafts = await self._drafts(said)
             await self._keep(drafts, said)
@@ -69,7 +73,7 @@ class Recorder:
             await self.repository.hold_surveys(changeable)
             self.surveys |= await self.repository.facts(changeable)
         wanted = {
-            (survey.id, item.questions_version or survey.questions_version): survey
+            (survey.id, self._number(item, survey)): survey
             for item in said.values()
             if (survey := self.surveys.get(item.survey_id)) is not None
         }
@@ -107,8 +111,9 @@ class Recorder:
             error = FieldError("/survey_id", detail, "unknown_survey")
             raise UnknownSurvey("The survey is unknown.", errors=[error])
         _refuse_if(_errors(item, survey, self.unit.now))
-        _refuse_unless_open(survey, item.answered_at or self.unit.now)
-        number = item.questions_version or survey.questions_version
+        if self._before(item) is None:
+            _refuse_unless_open(survey, item.answered_at or self.unit.now)
+        number = self._number(item, survey)
         questionnaire = self.questionnaires.get((survey.id, number))
         if questionnaire is None:
             raise Invalid.at("/questions_version", "is not a version of this survey", "unknown_version")
@@ -116,6 +121,17 @@ class Recorder:
         refuse_incomplete(questionnaire.walk(answers))
         record = self._record(item, survey, number, answers, score_of(questionnaire, answers))
         return Draft(record, survey, questionnaire, None)
+
+    def _before(self, item: PartnerResponse) -> ResponseRecord | None:
+        """What the item's source and external id stand for already. Whoever sends it again may do so late."""
+        key = _key(item)
+        held = None if key is None else self.known.get(key)
+        return held if held is not None and held.survey_id == item.survey_id else None
+
+    def _number(self, item: PartnerResponse, survey: SurveyFacts) -> int:
+        """The version of the questions that the item answers."""
+        held = self._before(item)
+        return item.questions_version or (survey if held is None else held).questions_version
 
     def _record(
         self,
@@ -154,8 +170,7 @@ class Recorder:
 
     async def _keep(self, drafts: dict[int, Draft], said: Mapping[int, PartnerResponse]) -> None:
         """Writes the first of each source and external id, and compares the others with what is there."""
-        places = _places_by_key(drafts)
-        known = await self.repository.by_key([key for key in places if isinstance(key, tuple)])
+        places, known = _places_by_key(drafts), self.known
         firsts = {key: drafts[each[0]] for key, each in places.items() if key not in known}
         fresh = await self._insert([firsts[key] for key in sorted(firsts, key=_key_order)])
         taken = [
@@ -204,6 +219,10 @@ def _asked(record: ResponseRecord) -> tuple[UUID, UUID, bool] | None:
     if record.contact_id is None:
         return None
     return record.survey_id, record.contact_id, record.is_test
+
+
+def _key(item: PartnerResponse) -> ForeignKey | None:
+    return None if item.source is None or item.external_id is None else (item.source, item.external_id)
 
 
 _Place = ForeignKey | int

@@ -22,7 +22,7 @@ from app.kit.outbox import flush_events
 from app.kit.preconditions import Precondition
 from app.surveys.schemas.responses import PartnerResponse
 from app.surveys.schemas.surveys import SurveyCreate
-from app.surveys.service.recording import Recorded, Recorder
+from app.surveys.service.recording import Recorded, ResponseRecorder
 from app.surveys.service.surveys import SurveyService
 
 RECOMMENDING = {
@@ -163,7 +163,7 @@ class Feedback:
         await ConsentService(unit).record(self._contacts[place], ConsentCreate.model_validate(wish))
 
     async def _record(self, unit: Unit, opinions: Sequence[Opinion]) -> None:
-        results = await Recorder(unit).record([self._response(opinion) for opinion in opinions])
+        results = await ResponseRecorder(unit).record([self._response(opinion) for opinion in opinions])
         cared = [
             (opinion.care, self._opened_by(opinion, _kept(result)))
             for opinion, result in zip(opinions, results, strict=True)

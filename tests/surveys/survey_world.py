@@ -139,9 +139,3 @@ def constants(type: str) -> st.SearchStrategy[Any]:
         case "number":
             return st.sampled_from((-1, 0, 1, 2, 3))
     return st.sampled_from((-1, 0, 1, 2.5, 3, 4, 5, 6))
-
-
-def answer_sets(questions: Sequence[Json], everything: Sequence[Json]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any answers, on the path or off it: mixed from two ways through the survey."""
-    some = st.sampled_from(everything)
-    return st.tuples(some, some).map(lambda pair: {**pair[0], **pair[1]})

@@ -9,7 +9,7 @@ import pytest
 
 from app.kit.errors import Problem
 from app.surveys.schemas.responses import PartnerResponse
-from app.surveys.service.recording import Recorded, Recorder
+from app.surveys.service.recording import Recorded, ResponseRecorder
 from tests.surveys.answering import a_survey, a_token, errors, record, responses, said, say
 from tests.surveys.world import AskingWorld, Json
 
@@ -268,7 +268,7 @@ async def test_many_are_recorded_at_once_each_by_itself(asking: AskingWorld) -> 
         Problem("It was wrong before."),
     ]
     async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
-        outcomes = await Recorder(unit).record(items)
+        outcomes = await ResponseRecorder(unit).record(items)
 
     became = [
         outcome.status if isinstance(outcome, Recorded) else [error.code for error in outcome.errors]

@@ -16,6 +16,9 @@ Purpose = Annotated[
 ]
 """What a consent is for. In lower case: a denial of `Surveys` must not miss those who ask for `surveys`."""
 
+_STATE = "What was said: `granted` or `denied`."
+_BASIS = "The legal basis of it: `consent`, `contract`, `legitimate_interest` or `other`."
+
 
 class ConsentCreate(Input):
     """What a contact has said, to be added to their consents."""
@@ -24,8 +27,8 @@ class ConsentCreate(Input):
         description="What it is for, such as `surveys` or `marketing`; kept in lower case."
     )
     channel: Channel | None = Field(default=None, description="The one channel it is for; null for all.")
-    state: ConsentState = Field(description="What was said.")
-    basis: ConsentBasis = Field(default="consent", description="The legal basis of it.")
+    state: ConsentState = Field(description=_STATE)
+    basis: ConsentBasis = Field(default="consent", description=_BASIS)
     source: Name | None = Field(
         default=None, description="Where it was said, such as a form or a system.", examples=["checkout form"]
     )
@@ -46,8 +49,8 @@ class Consent(Output):
     contact_id: UUID = Field(description="Who said it.")
     purpose: str = Field(description="What it is for.")
     channel: Channel | None = Field(description="The one channel it is for; null for all.")
-    state: ConsentState = Field(description="What was said.")
-    basis: ConsentBasis = Field(description="The legal basis of it.")
+    state: ConsentState = Field(description=_STATE)
+    basis: ConsentBasis = Field(description=_BASIS)
     source: str | None = Field(description="Where it was said.")
     note: str | None = Field(description="What else proves it.")
     at: datetime = Field(description="When it was said.")

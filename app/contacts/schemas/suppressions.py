@@ -14,6 +14,11 @@ from app.kit.schemas import Input, Output, Page
 SuppressedEmail = Annotated[str, StringConstraints(max_length=LONGEST_EMAIL)]
 SuppressedPhone = Annotated[str, StringConstraints(max_length=50)]
 
+_REASON = (
+    "`unsubscribed`; `bounced`: nothing arrives there; `complained`: marked it as unwanted; `objected`: to being "
+    "written to at all; `other`."
+)
+
 
 class SuppressionCreate(Input):
     """An address that must not be written to again: an email address or a phone number, exactly one."""
@@ -26,7 +31,7 @@ class SuppressionCreate(Input):
         description="The phone number, with its country code; kept in E.164.",
         examples=["+493090182000"],
     )
-    reason: SuppressionReason = Field(description="Why.")
+    reason: SuppressionReason = Field(description=_REASON)
     note: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         default=None, description="What else is known of it, for people."
     )
@@ -44,7 +49,7 @@ class Suppression(Output):
     id: UUID = Field(description="UUIDv7.")
     kind: SuppressionKind = Field(description="What kind of address it is.")
     value: str = Field(description="The address: an email address in lower case, or a number in E.164.")
-    reason: SuppressionReason = Field(description="Why.")
+    reason: SuppressionReason = Field(description=_REASON)
     note: str | None = Field(description="What else is known of it.")
     created_at: datetime = Field(description="Since when.")
 
@@ -52,7 +57,7 @@ class Suppression(Output):
 class RecordedSuppression(Suppression):
     """An entry and what became of the request: one that the address has already stays as it is."""
 
-    status: Literal["created", "unchanged"] = Field(description="What became of it.")
+    status: Literal["created", "unchanged"] = Field(description="`unchanged` if the address was on the list before.")
 
 
 class SuppressionPage(Page[Suppression]):

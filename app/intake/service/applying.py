@@ -32,7 +32,7 @@ from app.kit.database import Database, Unit
 from app.kit.errors import Problem
 from app.kit.jobs import Job, enqueue
 from app.surveys.schemas.responses import PartnerResponse
-from app.surveys.service.recording import Recorder as ResponseRecorder
+from app.surveys.service.recording import ResponseRecorder
 from app.surveys.service.surveys import SurveyService
 from app.touchpoints.schemas import TouchpointCreate
 from app.touchpoints.service.recording import Recorder

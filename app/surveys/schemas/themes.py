@@ -34,7 +34,8 @@ class ThemeSentiment(Output):
         description="`positive` from 0.05, `negative` from −0.05 down; null as the value is."
     )
     reason: Literal["unsupported_language", "other_language", "no_known_word"] | None = Field(
-        description="Why nothing can be told; null where something can."
+        description="Why nothing can be told, null where something can. `unsupported_language`: the answers "
+        "are marked as not English; `other_language`: they read so; `no_known_word`: the lexicon has none."
     )
     words: list[ThemeWord] = Field(description="The ten words that weigh most.")
 

@@ -40,7 +40,7 @@ class Recorded(NamedTuple):
     status: Literal["created", "unchanged"]
 
 
-class Recorder:
+class ResponseRecorder:
     """Records items in order: a later one sees what an earlier one of its source and external id did."""
 
     def __init__(self, unit: Unit) -> None:

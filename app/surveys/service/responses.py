@@ -27,7 +27,7 @@ from app.surveys.schemas.responses import (
 from app.surveys.service.contact_scores import ContactScores
 from app.surveys.service.keeping import QUESTIONNAIRES
 from app.surveys.service.loop import take_back, take_up
-from app.surveys.service.recording import Recorder
+from app.surveys.service.recording import ResponseRecorder
 from app.surveys.service.surveys import SurveyService
 from app.surveys.service.timing import Calendar
 
@@ -43,7 +43,7 @@ class ResponseService:
         """Records a partner's response, or finds it recorded before. Raises its problem."""
         said = {name: getattr(new, name) for name in type(new).model_fields}
         item = PartnerResponse.model_construct(**said, survey_id=survey_id)
-        (outcome,) = await Recorder(self.unit).record([item])
+        (outcome,) = await ResponseRecorder(self.unit).record([item])
         if isinstance(outcome, UnknownSurvey):
             raise unknown_survey()
         if isinstance(outcome, Problem):

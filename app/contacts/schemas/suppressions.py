@@ -15,8 +15,8 @@ SuppressedEmail = Annotated[str, StringConstraints(max_length=LONGEST_EMAIL)]
 SuppressedPhone = Annotated[str, StringConstraints(max_length=50)]
 
 _REASON = (
-    "`unsubscribed`; `bounced`: nothing arrives there; `complained`: marked it as unwanted; `objected`: to being "
-    "written to at all; `other`."
+    "`unsubscribed`; `bounced`: nothing arrives there; `complained`: marked it as unwanted; `objected`: to "
+    "being written to at all; `other`."
 )
 
 
@@ -57,7 +57,9 @@ class Suppression(Output):
 class RecordedSuppression(Suppression):
     """An entry and what became of the request: one that the address has already stays as it is."""
 
-    status: Literal["created", "unchanged"] = Field(description="`unchanged` if the address was on the list before.")
+    status: Literal["created", "unchanged"] = Field(
+        description="`unchanged` if the address was on the list before."
+    )
 
 
 class SuppressionPage(Page[Suppression]):

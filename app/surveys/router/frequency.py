@@ -17,7 +17,7 @@ from app.surveys.schemas.frequency import (
 )
 from app.surveys.service.frequency import FrequencyRuleService
 
-router = APIRouter(prefix="/v1/contact-frequency-rules", tags=["surveys"], route_class=JsonRoute)
+router = APIRouter(prefix="/v1/contact-frequency-rules", tags=["survey invitations"], route_class=JsonRoute)
 
 Reader = Annotated[Call, Depends(Access("surveys:read"))]
 Writer = Annotated[Call, Depends(Access("surveys:write"))]

@@ -30,7 +30,7 @@ from app.surveys.service.invitations import InvitationService
 from app.surveys.service.links import Links
 from app.surveys.service.open_links import OpenLinkService
 
-router = APIRouter(prefix="/v1/surveys/{survey_id}", tags=["surveys"], route_class=JsonRoute)
+router = APIRouter(prefix="/v1/surveys/{survey_id}", tags=["survey invitations"], route_class=JsonRoute)
 
 Reader = Annotated[Call, Depends(Access("surveys:read"))]
 Writer = Annotated[Call, Depends(Access("surveys:write"))]

@@ -19,7 +19,7 @@ from app.surveys.service.scoring import Band
 from app.surveys.service.text_results import TextReader, ThemesQuery, survey_themes
 from app.surveys.service.themes import MOST_THEMES
 
-router = APIRouter(prefix="/v1/surveys/{survey_id}", tags=["surveys"])
+router = APIRouter(prefix="/v1/surveys/{survey_id}", tags=["survey results"])
 
 Reader = Annotated[Call, Depends(Access("surveys:read"))]
 _LARGEST = 2**31 - 1

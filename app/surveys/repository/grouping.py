@@ -93,6 +93,13 @@ def answer_text(key: str, versions: Sequence[int] = ()) -> sa.ColumnElement[str]
     return sa.case((of_versions(versions), text)) if versions else text
 
 
+def is_answered(key: str, versions: Sequence[int] = ()) -> sa.ColumnElement[bool]:
+    """Whether there is an answer, which is not read; only of those versions, if any are named."""
+    name = sa.bindparam(None, key, sa.Text(), unique=True)
+    has_answer = SurveyResponseRow.answers.op("?", return_type=sa.Boolean())(name)
+    return sa.and_(of_versions(versions), has_answer) if versions else has_answer
+
+
 def answer_number(key: str, versions: Sequence[int] = ()) -> sa.ColumnElement[Decimal]:
     """The answer as a number, NULL without one; only of those versions, if any are named."""
     return sa.cast(answer_text(key, versions), sa.Numeric())

@@ -90,8 +90,16 @@ class ResultsRepository:
     """Counts the responses of a unit's workspace."""
 
     def __init__(self, unit: Unit) -> None:
+        self._unit = unit
         self._session = unit.session
         self._workspace_id = unit.workspace_id
+
+    async def expect_much(self) -> None:
+        """For the rest of the unit: memory to hash as many contacts as there may be, and more than one core
+        also where many groups come out of it."""
+        await self._unit.connection.execute(
+            "SET LOCAL work_mem = '64MB'; SET LOCAL parallel_tuple_cost = 0.01"
+        )
 
     async def scores(
         self, selection: Selection, trend: str | None = None, totals: Sequence[Total] = ()
@@ -116,19 +124,22 @@ class ResultsRepository:
         self, selection: Selection, fields: Sequence[GroupField]
     ) -> tuple[list[GroupCounts], int]:
         """The largest groups, at most `MOST_GROUPS`, largest first; and how many there are."""
-        columns: list[sa.Label[Any]] = [
-            field.column.label(f"field_{place}") for place, field in enumerate(fields)
+        labelled = _labelled(fields)
+        people = self._people([each for each in labelled if each.field.of_contact])
+        columns = [
+            people.c[each.name] if people is not None and each.field.of_contact else each.column
+            for each in labelled
         ]
         responses = (
             select(*columns, SurveyResponseRow.score.label("score"))
-            .select_from(self._joined(fields))
+            .select_from(self._joined(people, fields))
             .where(*self._selected(selection))
             .subquery()
         )
         by_score = (
             select(*responses.c, func.count().label("count")).group_by(*responses.c).subquery("by_score")
         )
-        keys = [by_score.c[column.name] for column in columns]
+        keys = [by_score.c[each.name] for each in labelled]
         size = func.sum(by_score.c.count)
         grouped = (
             select(
@@ -245,15 +256,24 @@ class ResultsRepository:
         )
         return select(*columns).where(*self._selected(selection)).group_by(*keys)
 
-    def _joined(self, fields: Sequence[GroupField]) -> sa.FromClause:
+    def _people(self, labelled: Sequence["_Labelled"]) -> sa.Subquery | None:
+        """Contacts and their values of these fields. What comes out of JSON is worked out once for each of
+        them, and not once more for each of their responses."""
+        if not labelled:
+            return None
+        source: sa.FromClause = ContactRow.__table__
+        for each in labelled:
+            if each.field.rows is not None:
+                source = source.outerjoin(each.field.rows, sa.true())
+        found = select(ContactRow.id, *(each.column for each in labelled)).select_from(source)
+        return found.where(ContactRow.workspace_id == self._workspace_id).subquery("people")
+
+    def _joined(self, people: sa.Subquery | None, fields: Sequence[GroupField]) -> sa.FromClause:
         joined: sa.FromClause = SurveyResponseRow.__table__
-        if any(field.of_contact for field in fields):
-            same = sa.and_(
-                ContactRow.workspace_id == self._workspace_id, ContactRow.id == SurveyResponseRow.contact_id
-            )
-            joined = joined.outerjoin(ContactRow.__table__, same)
+        if people is not None:
+            joined = joined.outerjoin(people, people.c.id == SurveyResponseRow.contact_id)
         for field in fields:
-            if field.rows is not None:
+            if field.rows is not None and not field.of_contact:
                 joined = joined.outerjoin(field.rows, sa.true())
         return joined
 
@@ -280,6 +300,21 @@ class ResultsRepository:
             if value is not None:
                 conditions.append(column == value)
         return conditions
+
+
+class _Labelled(NamedTuple):
+    """A field and the name of its column."""
+
+    name: str
+    field: GroupField
+
+    @property
+    def column(self) -> sa.Label[Any]:
+        return self.field.column.label(self.name)
+
+
+def _labelled(fields: Sequence[GroupField]) -> list[_Labelled]:
+    return [_Labelled(f"field_{place}", field) for place, field in enumerate(fields)]
 
 
 def _period(trend: str | None) -> sa.ColumnElement[Any]:

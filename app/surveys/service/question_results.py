@@ -16,7 +16,7 @@ from app.kit.filter_sql import Attribute, AttributeType, FilterField, FilterFiel
 from app.kit.filters import Operator, parse_filter
 from app.surveys.models.responses import SurveyResponseRow
 from app.surveys.models.surveys import SurveyVersionRow
-from app.surveys.repository.grouping import answer_number, answer_text, choices, of_versions
+from app.surveys.repository.grouping import answer_number, answer_text, choices, is_answered, of_versions
 from app.surveys.repository.results import ResultsRepository, ScoreCount, Selection, Total
 from app.surveys.schemas.questions import SCORE_RANGES, QuestionType
 
@@ -161,9 +161,7 @@ class QuestionCounter:
         """The responses to each version that were led to the question and do not answer it."""
         if not question.is_conditional:
             return []
-        unanswered = SurveyResponseRow.answers.op("?")(
-            sa.bindparam(None, question.key, sa.Text(), unique=True)
-        ).is_(False)
+        unanswered = sa.not_(is_answered(question.key))
         return [
             Total(func.count().filter(of_versions([version]), unanswered, self._condition(questions)))
             for version, questions in question.optional.items()
@@ -206,22 +204,18 @@ def _list_field(key: str) -> FilterField:
 
 
 def _open_totals(question: AskedQuestion) -> list[Total]:
-    if question.type not in ("text", "date", "number"):
-        return []
-    text = answer_text(question.key, question.told_apart_by)
-    counted = Total(func.count(text))
+    key, versions = question.key, question.told_apart_by
     match question.type:
+        case "text":
+            return [Total(func.count().filter(is_answered(key, versions)))]
         case "date":
-            return [counted, Total(func.min(text), min), Total(func.max(text), max)]
+            text = answer_text(key, versions)
+            return [Total(func.count(text)), Total(func.min(text), min), Total(func.max(text), max)]
         case "number":
-            number = answer_number(question.key, question.told_apart_by)
-            return [
-                counted,
-                Total(func.min(number), min),
-                Total(func.max(number), max),
-                Total(func.sum(number)),
-            ]
-    return [counted]
+            number = answer_number(key, versions)
+            least, most = Total(func.min(number), min), Total(func.max(number), max)
+            return [Total(func.count(number)), least, most, Total(func.sum(number))]
+    return []
 
 
 def _read_open(counts: AnswerCounts, totals: Iterator[Any]) -> None:

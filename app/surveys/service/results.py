@@ -57,6 +57,7 @@ class _Report:
         self.selection = query.filter.selection(survey)
 
     async def written(self) -> SurveyResults:
+        await self.repository.expect_much()
         questions = asked_questions(await self._versions())
         counter = QuestionCounter(questions, self.survey.type, self.unit.now)
         scores, totals = await self.repository.scores(self.selection, self.query.trend, counter.totals())

@@ -86,6 +86,27 @@ async def test_a_rule_may_look_at_one_question(asking: AskingWorld) -> None:
     assert len(await followups(asking)) == 1
 
 
+@pytest.mark.parametrize(
+    ("phrase", "said"),
+    [
+        ("annul\u00e9", "Je l'ai ANNULE\u0301 hier."),
+        ("k\u0131rd\u0131m", "KIRDIM"),
+        ("iptal", "\u0130PTAL!"),
+        ("stra\u00dfe", "Die STRASSE war falsch."),
+        ("\u30ad\u30e3\u30f3\u30bb\u30eb", "\uff77\uff6c\uff9d\uff7e\uff99 \u3057\u305f\u3044"),
+        ("\u1f41\u03b4\u03cc\u03c2", "\u1f49\u0394\u038c\u03a3"),
+    ],
+    ids=["accents apart", "dotless i", "dotted I", "sharp s", "half width", "final sigma"],
+)
+async def test_a_word_is_found_however_it_is_spelled(asking: AskingWorld, phrase: str, said: str) -> None:
+    rules = [rule(text_contains=[phrase])]
+    survey_id, contact_id = await a_survey(asking, followup_rules=rules), await asking.contact()
+
+    await record(asking, survey_id, contact_id=contact_id, answers={"score": 9, "more": said})
+
+    assert len(await followups(asking)) == 1
+
+
 async def test_a_word_is_looked_for_in_texts_alone(asking: AskingWorld) -> None:
     choice = {
         "key": "topic",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from unicodedata import normalize
 from uuid import UUID
 
 from app.followups.schemas import FollowupOrigin
@@ -57,8 +58,15 @@ def _fits(rule: Mapping[str, Any], score: int | None, texts: Mapping[str, str]) 
     if rule["score_at_most"] is not None:
         return score is not None and bool(score <= rule["score_at_most"])
     wanted = rule["question"]
-    read = [text.casefold() for key, text in texts.items() if wanted in (None, key)]
-    return any(phrase.casefold() in text for phrase in rule["text_contains"] for text in read)
+    read = [_folded(text) for key, text in texts.items() if wanted in (None, key)]
+    return any(_folded(phrase) in text for phrase in rule["text_contains"] for text in read)
+
+
+def _folded(text: str) -> str:
+    """Without differences of case, of width, and of how an accent is encoded. A Turkish i, with its dot or
+    without, is one with the other i: nothing tells which language a text is in."""
+    plain = normalize("NFKD", normalize("NFKD", text).casefold())
+    return plain.replace("\u0131", "i").replace("i\u0307", "i")
 
 
 def _opening(

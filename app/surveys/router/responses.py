@@ -22,7 +22,9 @@ from app.surveys.schemas.responses import (
 )
 from app.surveys.service.responses import ResponseService
 
-router = APIRouter(prefix="/v1/surveys/{survey_id}/responses", tags=["survey responses"], route_class=JsonRoute)
+router = APIRouter(
+    prefix="/v1/surveys/{survey_id}/responses", tags=["survey responses"], route_class=JsonRoute
+)
 
 Reader = Annotated[Call, Depends(Access("surveys:read"))]
 Writer = Annotated[Call, Depends(Access("surveys:write"))]

@@ -74,3 +74,8 @@ def unknown_response() -> NotFound:
 def unknown_survey() -> NotFound:
     """The refusal of an id that is no survey of this workspace."""
     return NotFound("There is no such survey in this workspace.")
+
+
+def unknown_version() -> Invalid:
+    """The refusal of answers to questions that the survey does not have."""
+    return Invalid.at("/questions_version", "is not a version of this survey", "unknown_version")

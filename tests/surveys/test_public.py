@@ -229,6 +229,43 @@ async def test_questions_that_somebody_has_begun_to_answer_stay_for_them(
     assert sorted((each["questions_version"], each["score"]) for each in found) == [(1, 9), (2, 8)]
 
 
+@pytest.mark.parametrize("anonymous", [False, True])
+async def test_who_says_which_questions_were_read_answers_those(
+    asking: AskingWorld, stranger: httpx.AsyncClient, anonymous: bool
+) -> None:
+    """The questions change between reading and answering, and mean something else by the same keys."""
+    survey_id = await a_survey(asking, anonymous=anonymous)
+    await said(stranger, await a_token(asking, survey_id), score=9)
+    reading, fresh = await a_token(asking, survey_id), await a_token(asking, survey_id)
+    read = (await seen(stranger, reading))["questions_version"]
+    other = {"questions": [{"key": "score", "type": "nps", "text": "Would you warn others of us?"}]}
+    assert (await asking.client.patch(f"/v1/surveys/{survey_id}", json=other)).json()[
+        "questions_version"
+    ] == 2
+
+    body = {"answers": {"score": 10, "more": "x"}, "complete": True, "questions_version": read}
+    assert (await stranger.post(at(reading), json=body)).status_code == 200
+
+    unknown = await stranger.post(at(fresh), json=body | {"questions_version": 3})
+    assert errors(unknown) == [("/questions_version", "unknown_version")]
+    found = await responses(asking, survey_id)
+    assert sorted((each["questions_version"], each["score"]) for each in found) == [(1, 9), (1, 10)]
+
+
+async def test_one_response_answers_one_version(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, score=9)
+    other = {"questions": [{"key": "score", "type": "nps", "text": "Other?"}]}
+    await asking.client.patch(f"/v1/surveys/{survey_id}", json=other)
+
+    body = {"answers": {}, "complete": True, "questions_version": 2}
+    refused = await stranger.post(at(token), json=body)
+
+    assert errors(refused) == [("/questions_version", "other_version")]
+    assert (await stranger.post(at(token), json=body | {"questions_version": 1})).status_code == 200
+
+
 async def test_a_test_invitation_makes_a_test_response(
     asking: AskingWorld, stranger: httpx.AsyncClient
 ) -> None:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.kit.schemas import Flag, Input, Output
 from app.surveys.schemas.questions import SURVEY_TYPE, LanguageTag, PublicQuestion, SurveyType
-from app.surveys.schemas.responses import Answers, GivenAnswers
+from app.surveys.schemas.responses import Answers, GivenAnswers, QuestionsVersion
 
 VisitState = Literal["new", "partial", "completed"]
 
@@ -42,6 +42,12 @@ class PublicAnswer(Input):
     )
     complete: Flag = Field(description="Whether the visitor has come to the end; false saves for later.")
     locale: LanguageTag | None = Field(default=None, description="The language the visitor answers in.")
+    questions_version: QuestionsVersion | None = Field(
+        default=None,
+        description="The version of the questions that the visitor has read, so that no answer is taken for "
+        "one to questions that have changed meanwhile. If null, the one that the response was begun with, "
+        "else the present one.",
+    )
 
 
 class PublicAnswered(Output):

@@ -40,6 +40,8 @@ Answers = Annotated[
 
 GivenAnswers = dict[str, Annotated[Any, WithJsonSchema({"anyOf": [*_VALUES], "description": _VALUE})]]
 
+QuestionsVersion = Annotated[Whole, Field(ge=1, le=1_000_000)]
+
 _ANSWERS = "The answers, by the keys of their questions."
 _TEST = "A test: in no score and no metric, and opens no follow-up."
 _LOCALE = "The language it was answered in."
@@ -64,7 +66,7 @@ class SurveyResponseCreate(Input):
     )
     channel: Channel | None = Field(default=None, description="The channel it came by.")
     locale: LanguageTag | None = Field(default=None, description=_LOCALE)
-    questions_version: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = Field(
+    questions_version: QuestionsVersion | None = Field(
         default=None, description=f"{_VERSION}; the present one if null."
     )
     source: SourceName | None = Field(default=None, description="The system that tells of it.")

@@ -14,7 +14,7 @@ from app.kit.database import Database, Unit
 from app.kit.errors import Invalid
 from app.kit.ids import new_id, random_id
 from app.kit.rate_limit import RateLimiter
-from app.surveys.errors import already_answered, unknown_survey_link
+from app.surveys.errors import already_answered, unknown_survey_link, unknown_version
 from app.surveys.models.records import OpenedInvitation, ResponseRecord, SurveyFacts
 from app.surveys.repository.public import (
     NewInvitation,
@@ -114,7 +114,7 @@ class PublicService:
             detail = "must be true: an anonymous survey keeps nothing before the end"
             raise Invalid.at("/complete", detail, "anonymous_partial")
         held = await self._saved(visit.invitation, visit.survey)
-        number = held.questions_version if held else visit.survey.questions_version
+        number = _number(said, held, visit.survey)
         questionnaire = await self._questionnaire(visit.survey, number)
         answers = questionnaire.merged(held.answers if held else {}, said.answers)
         walk = questionnaire.walk(answers)
@@ -170,6 +170,8 @@ class PublicService:
     async def _questionnaire(self, survey: SurveyFacts, number: int) -> Questionnaire:
         version = (survey.id, number)
         found = await QUESTIONNAIRES.of(self.responses, self.unit.workspace_id, {version: survey})
+        if version not in found:
+            raise unknown_version()
         return found[version]
 
     def _alive(self, opened: Opened | None) -> Opened:
@@ -270,6 +272,16 @@ def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
         started_at=None,
         answered_at=None,
     )
+
+
+def _number(said: PublicAnswer, held: ResponseRecord | None, survey: SurveyFacts) -> int:
+    """The version of the questions that are answered. Raises `Invalid` for another than was begun with."""
+    if held is None:
+        return said.questions_version or survey.questions_version
+    if said.questions_version not in (None, held.questions_version):
+        detail = f"must be {held.questions_version}, with which this response was begun"
+        raise Invalid.at("/questions_version", detail, "other_version")
+    return held.questions_version
 
 
 def _state(invitation: OpenedInvitation, held: ResponseRecord | None) -> VisitState:

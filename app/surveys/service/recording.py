@@ -13,7 +13,7 @@ from app.contacts.service.resolving import ContactResolver, Reference
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid, Problem
 from app.kit.ids import new_id
-from app.surveys.errors import ResponseExists, SurveyNotOpen, UnknownSurvey
+from app.surveys.errors import ResponseExists, SurveyNotOpen, UnknownSurvey, unknown_version
 from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.repository.responses import ForeignKey, ResponseRepository
 from app.surveys.schemas.responses import PartnerResponse
@@ -116,7 +116,7 @@ class ResponseRecorder:
         number = self._number(item, survey)
         questionnaire = self.questionnaires.get((survey.id, number))
         if questionnaire is None:
-            raise Invalid.at("/questions_version", "is not a version of this survey", "unknown_version")
+            raise unknown_version()
         answers = questionnaire.merged({}, item.answers)
         refuse_incomplete(questionnaire.walk(answers))
         record = self._record(item, survey, number, answers, score_of(questionnaire, answers))

@@ -237,6 +237,23 @@ async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous):
     assert (found["n"], found["responses"], found["completed"]) == (6, 6, 6)
 
 
+@pytest.mark.parametrize("fields", ["answers.score", ["channel", "answers.score"]])
+async def test_scores_of_an_anonymous_survey_are_not_grouped_by(anonymous, fields):
+    """Its distribution hides values within their band, a list of groups would hide others."""
+    assert await anonymous.refused(group_by=fields) == ("?group_by", "anonymous")
+
+
+async def test_the_few_who_gave_no_score_cannot_be_subtracted(client, tenant, resources):
+    questions = [NPS | {"required": False}, CHOICE, QUESTIONS[3]]
+    survey = await answered_survey(client, tenant, resources, questions=questions, anonymous=True)
+    await survey.scored(*[9] * 10)
+    await survey.answered([{"answers": {"again": True}}] * 2)
+    found = await survey.results()
+    assert (found["n"], found["responses"], found["versions"][0]["n"]) == (10, None, None)
+    for question in found["questions"]:
+        assert None in (question["n"], question["skipped"], question["not_reached"])
+
+
 async def test_extremes_are_one_persons_answer(client, tenant, resources):
     questions = [NPS, {"key": "hours", "type": "number", "text": "Hours?"}]
     survey = await answered_survey(client, tenant, resources, questions=questions, anonymous=True)

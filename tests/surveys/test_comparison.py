@@ -84,3 +84,19 @@ async def test_a_small_window_of_an_anonymous_survey_is_not_compared_with(client
     assert comparison["before"]["n"] is None
     assert comparison["before"]["score"] is None
     assert comparison["difference"] is None
+
+
+async def test_an_earlier_window_that_leaves_out_a_few_is_not_compared_with(client, tenant, resources):
+    survey = await answered_survey(client, tenant, resources, anonymous=True)
+    await survey.scored(*[10] * 8, answered_on=day("2026-01-10"))
+    await survey.scored(*[0] * 3, answered_on=day("2026-03-10"))
+    assert (await survey.results(**BOTH))["comparison"]["before"]["n"] is None
+
+
+async def test_two_windows_that_leave_a_few_between_them_are_not_compared(client, tenant, resources):
+    survey = await answered_survey(client, tenant, resources, anonymous=True)
+    await survey.scored(*[10] * 8, answered_on=day("2026-01-10"))
+    await survey.scored(*[10] * 8, answered_on=day("2026-02-10"))
+    await survey.scored(0, answered_on=day("2026-03-10"))
+    found = await survey.results(**(BOTH | {"from": "2026-02-01"}))
+    assert (found["n"], found["comparison"]["before"]["n"]) == (8, None)

@@ -96,6 +96,14 @@ async def test_an_anonymous_survey_shows_themes_of_five_and_no_ids(anonymous):
     assert {each["response_id"] for theme in why["themes"] for each in theme["examples"]} == {None}
 
 
+async def test_the_score_of_a_few_is_no_mean_of_a_theme(anonymous):
+    await anonymous.answered([{"answers": {"why": "late delivery"}, "locale": "en"}] * 6)
+    await anonymous.answered([said("late delivery", 0)] + [said("all was well")] * 9)
+    (why, _) = (await themes(anonymous))["questions"]
+    delivery = next(each for each in why["themes"] if each["term"] == "late delivery")
+    assert (delivery["count"], delivery["mean_score"]) == (7, None)
+
+
 async def test_few_answers_to_an_anonymous_survey_have_no_themes(anonymous):
     await anonymous.answered([said("late delivery")] * 4)
     (why, _) = (await themes(anonymous))["questions"]

@@ -24,7 +24,7 @@ from app.surveys.repository.grouping import (
 from app.surveys.repository.results import MOST_GROUPS, GroupCounts
 from app.surveys.schemas.results import GroupFigures, GroupValue
 from app.surveys.service.figures import figures, no_figures, tally_of
-from app.surveys.service.question_results import COUNTED, NUMBERS, AskedQuestion
+from app.surveys.service.question_results import COUNTED, NUMBERS, SCORES, AskedQuestion
 from app.surveys.service.withholding import Withholding
 
 MOST_FIELDS = 2
@@ -47,12 +47,14 @@ class GroupFields:
     ) -> None:
         self._anonymous = survey.anonymous
         self._of_response: dict[str, Callable[[], Grouping]] = {}
+        self._kept_back: dict[str, str | None] = dict.fromkeys(RESPONSE_COLUMNS)
         self._of_contact: dict[str, Callable[[], Grouping]] = {}
         for name in RESPONSE_COLUMNS:
             self._of_response[name] = _maker(response_field, name)
         for question in reversed(questions):
             if question.type in COUNTED or question.type == "multi_choice":
                 self._of_response[f"answers.{question.key}"] = _answers(question)
+                self._kept_back[f"answers.{question.key}"] = _why_kept_back(question)
         for name in CONTACT_COLUMNS:
             self._of_contact[name] = _maker(contact_field, name)
         self._of_contact["tags"] = _maker(tags_field, "tags")
@@ -72,8 +74,7 @@ class GroupFields:
 
     def _why_not(self, name: str) -> tuple[str, str] | None:
         if name in self._of_response:
-            several = self._anonymous and self._of_response[name]().field.rows is not None
-            return (_ANONYMOUS_SEVERAL, "anonymous") if several else None
+            return (why, "anonymous") if self._anonymous and (why := self._kept_back[name]) else None
         if self._anonymous:
             of_contact = name in self._of_contact or name.startswith("attributes.")
             return (_ANONYMOUS, "anonymous") if of_contact else _unknown(self._of_response)
@@ -82,6 +83,14 @@ class GroupFields:
 
 _ANONYMOUS = "Responses to an anonymous survey have no contact."
 _ANONYMOUS_SEVERAL = "A response counts in several groups here, which an anonymous survey does not publish."
+_ANONYMOUS_SCORE = "What an anonymous survey shows of its scores is their distribution, without their groups."
+
+
+def _why_kept_back(question: AskedQuestion) -> str | None:
+    """Why an anonymous survey is not grouped so. Of scores two lists would hide different values."""
+    if question.type == "multi_choice":
+        return _ANONYMOUS_SEVERAL
+    return _ANONYMOUS_SCORE if question.type in SCORES else None
 
 
 def breakdown(

@@ -14,13 +14,16 @@ _NO_ANSWER: Final = (None,)
 
 
 def question_figures(
-    counts: AnswerCounts, responses: int, default_locale: str, withholding: Withholding
+    counts: AnswerCounts, responses: int, default_locale: str, withholding: Withholding, *, adds_up: bool
 ) -> QuestionFigures:
-    """`responses` is how many completed ones there are in all, to whatever version."""
+    """`responses` is how many completed ones there are in all, to whatever version.
+
+    Not `adds_up`: that number is withheld, so it must not be the sum of what is shown either.
+    """
     question = counts.question
     distribution, shows_n = _distribution(counts, responses, withholding)
     beside = (counts.skipped, counts.not_reached)
-    shows_beside = shows_n and not any(withholding.withholds(count) for count in beside)
+    shows_beside = adds_up and shows_n and not any(withholding.withholds(count) for count in beside)
     return QuestionFigures(
         key=question.key,
         type=question.type,

@@ -271,7 +271,9 @@ async def _count_together(
 
 def _fill(counts: AnswerCounts, given: Mapping[str | None, int], n: int) -> None:
     counts.n = n
-    counts.values = {value: given.get(value, 0) for value in counts.question.values}
+    values = counts.question.values
+    ordered = sorted(values, key=int) if counts.question.type in NUMBERS else values
+    counts.values = {value: given.get(value, 0) for value in ordered}
     if counts.question.type in NUMBERS and n:
         total = sum(int(value) * count for value, count in counts.values.items())
         counts.mean = Decimal(total) / n

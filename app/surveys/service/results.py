@@ -55,6 +55,7 @@ class _Report:
         self.survey = survey
         self.query = query
         self.selection = query.filter.selection(survey)
+        self.everybody = 0
 
     async def written(self) -> SurveyResults:
         await self.repository.expect_much()
@@ -67,22 +68,25 @@ class _Report:
         withholding = await self._withholding(responses, n)
         answers = await counter.count(self.repository, self.selection, scores, totals)
         groups, group_count = await self._breakdown(questions, withholding)
+        shows_responses = not withholding.withholds(responses - n)
+        locale = self.survey.default_locale
         return SurveyResults(
             survey_id=self.survey.id,
             type=self.survey.type,
-            versions=_version_figures(scores, withholding),
-            responses=None if withholding.withholds(responses - n) else responses,
+            versions=_version_figures(scores, withholding, shows_n=shows_responses),
+            responses=responses if shows_responses else None,
             **(no_figures() if withholding.everything else figures(tally, n)),
             distribution=withholding.distribution(tally) if tally else None,
             bands=band_figures(tally, withholding) if tally else [],
             **await self._participation(withholding),
             questions=[
-                question_figures(each, responses, self.survey.default_locale, withholding) for each in answers
+                question_figures(each, responses, locale, withholding, adds_up=shows_responses)
+                for each in answers
             ],
             breakdown=groups,
             breakdown_groups=group_count,
             trend=await self._trend(scores, withholding),
-            comparison=await self._comparison(tally, withholding),
+            comparison=await self._comparison(tally, responses, withholding),
             suppressed_below=withholding.minimum,
         )
 
@@ -96,8 +100,8 @@ class _Report:
         """Few answers may be found out by what the filters leave out, as well as by what they select."""
         if not self.survey.anonymous:
             return Withholding(anonymous=False)
-        everybody = await self.repository.total(ResultsFilter().selection(self.survey))
-        return Withholding.of(responses, n, everybody - responses)
+        self.everybody = await self.repository.total(ResultsFilter().selection(self.survey))
+        return Withholding.of(responses, n, self.everybody - responses)
 
     async def _breakdown(
         self, questions: Sequence[AskedQuestion], withholding: Withholding
@@ -120,15 +124,23 @@ class _Report:
         if self.query.trend is None:
             return []
         calendar = await Calendar.of(self.unit)
-        return trend_points(self.survey, scores, self.query.trend, calendar, withholding)
+        # Two thousand points take a tenth of a second.
+        return await asyncio.to_thread(
+            trend_points, self.survey, scores, self.query.trend, calendar, withholding
+        )
 
-    async def _comparison(self, after: Tally | None, withholding: Withholding) -> ScoreComparison | None:
+    async def _comparison(
+        self, after: Tally | None, responses: int, withholding: Withholding
+    ) -> ScoreComparison | None:
+        """The window before is withheld for the few in it, outside of it, and outside of both."""
         compared = self.query.compared
         if compared is None:
             return None
         scores, _ = await self.repository.scores(compared.selection(self.survey))
-        before, n_before = tally_of(self.survey.type, added((row.score, row.responses) for row in scores))
-        hides = withholding.withholds(n_before)
+        counts = added((row.score, row.responses) for row in scores)
+        before, n_before = tally_of(self.survey.type, counts)
+        outside = self.everybody - sum(counts.values())
+        hides = any(map(withholding.withholds, (n_before, outside, outside - responses)))
         window = ComparedWindow(
             **(no_figures() if hides else figures(before, n_before)),
             period_start=compared.start,
@@ -171,7 +183,9 @@ _PARTICIPATION = (
 )  # fmt: skip
 
 
-def _version_figures(scores: Sequence[ScoreCount], withholding: Withholding) -> list[VersionFigures]:
+def _version_figures(
+    scores: Sequence[ScoreCount], withholding: Withholding, *, shows_n: bool
+) -> list[VersionFigures]:
     if withholding.everything:
         return []
     counts: dict[int, int] = {}
@@ -179,6 +193,8 @@ def _version_figures(scores: Sequence[ScoreCount], withholding: Withholding) -> 
         counts[row.version] = counts.get(row.version, 0) + row.responses
     hidden = withholding.hidden({(version,): count for version, count in counts.items()})
     return [
-        VersionFigures(questions_version=version, n=None if (version,) in hidden else counts[version])
+        VersionFigures(
+            questions_version=version, n=counts[version] if shows_n and (version,) not in hidden else None
+        )
         for version in sorted(counts)
     ]

@@ -5,7 +5,7 @@ what cannot be told from no answers at all is None, never 0.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -71,32 +71,29 @@ class Tally:
 
     type: ScoreType
     counts: Mapping[int, int]
+    n: int = field(init=False)
+    """How many answers there are."""
+    positive: int = field(init=False)
+    """Promoters, the satisfied, or those who found it easy."""
+    negative: int = field(init=False)
+    """Detractors, the dissatisfied, or those who found it hard."""
 
     def __post_init__(self) -> None:
-        if any(value not in SCALES[self.type].values or count < 0 for value, count in self.counts.items()):
-            raise ValueError(f"not counts of {self.type} answers")
+        scale = SCALES[self.type]
+        sums = {"n": 0, "positive": 0, "negative": 0}
+        for value, count in self.counts.items():
+            if value not in scale.values or count < 0:
+                raise ValueError(f"not counts of {self.type} answers")
+            sums["n"] += count
+            sums["positive"] += count if value >= scale.positive_from else 0
+            sums["negative"] += count if value <= scale.negative_to else 0
+        for name, total in sums.items():
+            object.__setattr__(self, name, total)
 
     @property
     def distribution(self) -> dict[int, int]:
         """Every value of the scale in order, those that nobody gave with 0."""
         return {value: self.counts.get(value, 0) for value in SCALES[self.type].values}
-
-    @property
-    def n(self) -> int:
-        """How many answers there are."""
-        return sum(self.counts.values())
-
-    @property
-    def positive(self) -> int:
-        """Promoters, the satisfied, or those who found it easy."""
-        scale = SCALES[self.type]
-        return sum(count for value, count in self.counts.items() if value >= scale.positive_from)
-
-    @property
-    def negative(self) -> int:
-        """Detractors, the dissatisfied, or those who found it hard."""
-        scale = SCALES[self.type]
-        return sum(count for value, count in self.counts.items() if value <= scale.negative_to)
 
     @property
     def neutral(self) -> int:

@@ -180,7 +180,7 @@ def _theme(theme: Theme, given: GivenTexts) -> TextTheme:
         term=theme.term,
         count=theme.count,
         share=theme.share,
-        mean_score=theme.mean_score,
+        mean_score=None if given.withholding.withholds(theme.scored) else theme.mean_score,
         sentiment=_sentiment(theme.sentiment),
         examples=[
             ThemeExample(response_id=None if anonymous else each.id, excerpt=each.excerpt)

@@ -53,12 +53,14 @@ class Example:
 class Theme:
     """A word or two that `count` answers mention, which is `share` (0..1) of all that were given.
 
-    `mean_score` is that of the answers that mention it and have one. `sentiment` is the mean of theirs.
+    `mean_score` is that of the `scored` answers that mention it and have one. `sentiment` is the mean of all
+    theirs.
     """
 
     term: str
     count: int
     share: Decimal
+    scored: int
     mean_score: Decimal | None
     sentiment: Sentiment
     examples: Sequence[Example]
@@ -83,6 +85,7 @@ def themes(
             term=terms[stems],
             count=len(places),
             share=Decimal(len(places)) / len(answers),
+            scored=sum(answers[place].score is not None for place in places),
             mean_score=_mean([answers[place].score for place in places]),
             sentiment=sentiments.of(places),
             examples=[_example(answers[place], stems, reader) for place in places[:MOST_EXAMPLES]],

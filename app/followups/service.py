@@ -91,8 +91,7 @@ class FollowupService:
 
     async def followups(self, page: PageRequest, listing: FollowupListing) -> FollowupPage:
         rows = await self.repository.page(page, listing)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return FollowupPage(items=[self._shown(row) for row in kept], next_cursor=cursor)
 
     async def update(self, followup_id: UUID, patch: FollowupPatch, precondition: Precondition) -> Followup:

@@ -105,6 +105,11 @@ class Order:
     id_column: Any
     descending: bool
 
+    @property
+    def name(self) -> str:
+        """What the rows are sorted by."""
+        return self.text.removeprefix("-")
+
     def order_by(self) -> list[UnaryExpression[Any]]:
         column, row_id = self.key.column, self.id_column
         if self.descending:
@@ -154,12 +159,17 @@ class PageRequest:
         return None if self.cursor is None else self._position(self.cursor)
 
     def cut(
-        self, rows: Sequence[Any], value_of: Callable[[Any], tuple[Any, UUID]]
+        self, rows: Sequence[Any], value_of: Callable[[Any], tuple[Any, UUID]] | None = None
     ) -> tuple[Sequence[Any], str | None]:
-        """The page's rows and the cursor for the next page. `value_of` gives a row's sort value and id."""
+        """The page's rows and the cursor for the next page.
+
+        `value_of` gives a row's sort value and id where these are not its attributes of those names.
+        """
         if len(rows) <= self.limit:
             return rows, None
-        return rows[: self.limit], self._cursor(*value_of(rows[self.limit - 1]))
+        last = rows[self.limit - 1]
+        value, row_id = value_of(last) if value_of else (getattr(last, self.order.name), last.id)
+        return rows[: self.limit], self._cursor(value, row_id)
 
     def _cursor(self, value: Any, row_id: UUID) -> str:
         packed = orjson.dumps([_as_text(value), str(row_id), self._fingerprint()])

@@ -92,8 +92,7 @@ class WorkspaceService:
 
     async def members(self, page: PageRequest, *, include_archived: bool) -> MemberPage:
         rows = await self.repository.members(page, include_archived=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return MemberPage(items=[Member.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def update_member(self, member_id: UUID, patch: MemberPatch, precondition: Precondition) -> Member:
@@ -157,7 +156,7 @@ class WorkspaceService:
 
     async def api_keys(self, page: PageRequest) -> ApiKeyPage:
         rows = await self.repository.api_keys(page)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return ApiKeyPage(items=[ApiKey.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def every_api_key(self) -> list[ApiKey]:

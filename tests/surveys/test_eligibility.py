@@ -230,8 +230,8 @@ async def test_the_number_of_queries_does_not_follow_the_number_of_contacts(aski
             survey = await SurveyService(unit).found(UUID(survey_id))
             queries: list[str] = []
             with unit.connection.query_logger(lambda record: queries.append(record.query)):
-                judged = await EligibilityService(unit).judge(survey, [UUID(each) for each in few], None)
-        assert set(judged.values()) == {None}
+                verdicts = await EligibilityService(unit).verdicts(survey, [UUID(each) for each in few], None)
+        assert verdicts == {}
         return len(queries)
 
     assert 0 < await statements(contacts[:1]) == await statements(contacts) <= 12

@@ -46,8 +46,7 @@ class AttributeService:
 
     async def list(self, page: PageRequest) -> AttributeDefinitionPage:
         rows = await self.repository.definitions_page(page)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         items = [AttributeDefinition.model_validate(row) for row in kept]
         return AttributeDefinitionPage(items=items, next_cursor=cursor)
 

@@ -62,7 +62,7 @@ class ConsentService:
         """A contact's entries, newest first. Raises `NotFound`."""
         await self._require(contact_id)
         rows = await self.repository.page(contact_id, page, purpose)
-        kept, cursor = page.cut(rows, lambda row: (row.at, row.id))
+        kept, cursor = page.cut(rows)
         return ConsentPage(items=[Consent.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def current(self, contact_id: UUID) -> CurrentConsents:

@@ -121,8 +121,7 @@ class ContactService:
     ) -> ContactPage:
         where = [] if wanted is None else [fields.to_sql(wanted, now=self.unit.now)]
         rows = await self.repository.page(page, where=where, include_archived=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         currency = await self.workspace.currency()
         return ContactPage.model_construct(
             items=[contact_of(row, currency) for row in kept], next_cursor=cursor

@@ -37,6 +37,5 @@ class ContactReader:
             {"lifecycle_stage": listing.lifecycle_stage, "owner_id": listing.owner_id},
             include_archived=listing.include_archived,
         )
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (row[sort], row["id"]))
+        kept, cursor = page.cut(rows, lambda row: (row[page.order.name], row["id"]))
         return Rendered(page_json(kept, await self.workspace.currency(), cursor), next_cursor=cursor)

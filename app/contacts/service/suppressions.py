@@ -72,7 +72,7 @@ class SuppressionService:
         """Raises `Invalid` for what is no address."""
         addresses = _addresses(listing.email, listing.phone, "?email", "?phone")
         rows = await self.repository.page(page, listing.kind, addresses)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return SuppressionPage(items=[Suppression.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def lift(self, suppression_id: UUID) -> None:

@@ -52,7 +52,7 @@ class GoalFollowing:
     async def check_ins(self, goal_id: UUID, page: PageRequest) -> CheckInPage:
         await self._goal(goal_id)
         rows = await self.repository.check_ins(goal_id, page)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return CheckInPage(items=[CheckIn.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def progress(self, goal_id: UUID, page: PageRequest) -> GoalProgressPage:
@@ -64,13 +64,12 @@ class GoalFollowing:
     async def revisions(self, goal_id: UUID, page: PageRequest) -> GoalRevisionPage:
         await self._goal(goal_id)
         rows = await self.repository.revisions(goal_id, page)
-        kept, cursor = page.cut(rows, lambda row: (row.changed_at, row.id))
+        kept, cursor = page.cut(rows)
         return GoalRevisionPage(items=[GoalRevision.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def tree(self, page: PageRequest) -> GoalTree:
         rows = await self.repository.tops(page)
-        sort = page.order.text.removeprefix("-")
-        tops, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        tops, cursor = page.cut(rows)
         below: dict[UUID | None, list[GoalRow]] = defaultdict(list)
         for row in await self.repository.below([top.id for top in tops]):
             below[row.parent_id].append(row)

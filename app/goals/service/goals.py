@@ -83,8 +83,7 @@ class GoalService:
         self, page: PageRequest, filters: Mapping[str, Any], *, include_archived: bool
     ) -> GoalPage:
         rows = await self.repository.goals(page, filters, include_archived=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return GoalPage(items=[Goal.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def update(self, goal_id: UUID, patch: GoalPatch, precondition: Precondition) -> Goal:

@@ -23,7 +23,7 @@ class ParkedService:
     async def list(self, page: PageRequest) -> ParkedEventPage:
         await self._require_source()
         rows = await self.repository.parked(self.source_id, page)
-        kept, cursor = page.cut(rows, lambda row: (row.received_at, row.id))
+        kept, cursor = page.cut(rows)
         return ParkedEventPage(items=[ParkedEvent.model_validate(row) for row in kept], next_cursor=cursor)
 
     async def redrive(self, wanted: ParkedRedrive) -> ParkedRedriven:

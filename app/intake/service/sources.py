@@ -59,8 +59,7 @@ class SourceService:
 
     async def list(self, page: PageRequest, *, include_archived: bool) -> SourcePage:
         rows = await self.repository.page(page, include_archived=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return SourcePage(items=await self._all_shown(kept), next_cursor=cursor)
 
     async def update(self, source_id: UUID, patch: SourcePatch, precondition: Precondition) -> Source:

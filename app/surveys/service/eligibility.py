@@ -71,18 +71,6 @@ class EligibilityService:
         self.frequency = FrequencyRepository(unit)
         self.invitations = InvitationRepository(unit)
 
-    async def judge(
-        self,
-        survey: SurveyRow,
-        contact_ids: Collection[UUID],
-        channel: Channel | None,
-        *,
-        is_test: bool = False,
-    ) -> dict[UUID, SkipReason | None]:
-        """Why each of the contacts is not asked; None for one who is."""
-        verdicts = await self.verdicts(survey, contact_ids, channel, is_test=is_test)
-        return {each: verdicts[each].reason if each in verdicts else None for each in contact_ids}
-
     async def verdicts(
         self,
         survey: SurveyRow,

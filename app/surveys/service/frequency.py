@@ -49,7 +49,7 @@ class FrequencyRuleService:
 
     async def list(self, page: PageRequest) -> FrequencyRulePage:
         rows = await self.repository.page(page)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return FrequencyRulePage(
             items=[FrequencyRule.model_validate(row) for row in kept], next_cursor=cursor
         )

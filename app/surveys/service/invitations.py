@@ -82,7 +82,7 @@ class InvitationService:
     async def list(self, page: PageRequest, listing: InvitationListing) -> SurveyInvitationPage:
         survey = await self._survey()
         rows = await self.repository.page(self.survey_id, page, listing)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         items = [SurveyInvitation.of(row, anonymous=survey.anonymous) for row in kept]
         return SurveyInvitationPage(items=items, next_cursor=cursor)
 
@@ -108,8 +108,7 @@ class InvitationService:
         """What is planned, and what became of it."""
         await self._survey()
         rows = await PlannedRepository(self.unit).page(self.survey_id, page, listing)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return PlannedInvitationPage(items=[PlannedInvitation.of(row) for row in kept], next_cursor=cursor)
 
     async def _ask(

@@ -47,7 +47,7 @@ class OpenLinkService:
     async def list(self, page: PageRequest) -> SurveyLinkPage:
         await SurveyService(self.unit).found(self.survey_id)
         rows = await self.repository.links(self.survey_id, page)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return SurveyLinkPage(items=[SurveyLink.of(row) for row in kept], next_cursor=cursor)
 
     async def get(self, link_id: UUID) -> SurveyLink:

@@ -57,7 +57,7 @@ class ResponseService:
         """Raises `NotFound` for an unknown survey."""
         await SurveyService(self.unit).found(survey_id)
         records = await self.repository.page(survey_id, page, listing)
-        kept, cursor = page.cut(records, lambda record: (record.answered_on, record.id))
+        kept, cursor = page.cut(records)
         return SurveyResponsePage(items=[SurveyResponse.of(each) for each in kept], next_cursor=cursor)
 
     async def update(

@@ -102,8 +102,7 @@ class SurveyService:
         rows = await self.repository.page(
             page, state=listing.state, type=listing.type, include_archived=listing.include_archived
         )
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         versions = await self.repository.versions(kept)
         items = [await self._survey(row, versions[row.id]) for row in kept]
         return SurveyPage(items=items, next_cursor=cursor)

@@ -188,8 +188,7 @@ class TouchpointService:
         if wanted is not None:
             where.append(filter_fields(wanted).to_sql(wanted, now=self.unit.now))
         records = await self.repository.page(page, where=where, include_deleted=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(records, lambda record: (getattr(record, sort), record.id))
+        kept, cursor = page.cut(records)
         currency = await self.workspace.currency()
         return TouchpointPage.model_construct(
             items=[Touchpoint.of(record, currency) for record in kept], next_cursor=cursor

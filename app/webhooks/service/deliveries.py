@@ -83,7 +83,7 @@ class DeliveryService:
     ) -> WebhookDeliveryPage:
         await self._endpoint(endpoint_id)
         rows = await self.repository.list(endpoint_id, page, status=status, event_type=event_type)
-        kept, cursor = page.cut(rows, lambda row: (row.created_at, row.id))
+        kept, cursor = page.cut(rows)
         return WebhookDeliveryPage(
             items=[WebhookDelivery.model_validate(row) for row in kept], next_cursor=cursor
         )

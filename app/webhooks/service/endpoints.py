@@ -64,8 +64,7 @@ class EndpointService:
 
     async def list(self, page: PageRequest, *, include_archived: bool) -> WebhookEndpointPage:
         rows = await self.repository.list(page, include_archived=include_archived)
-        sort = page.order.text.removeprefix("-")
-        kept, cursor = page.cut(rows, lambda row: (getattr(row, sort), row.id))
+        kept, cursor = page.cut(rows)
         return WebhookEndpointPage(
             items=[WebhookEndpoint.model_validate(row) for row in kept], next_cursor=cursor
         )

@@ -104,6 +104,34 @@ def test_without_a_locale_the_words_tell_the_language() -> None:
     assert counts(themes(answers(*texts), None)) == counts(themes(answers(*texts), "de"))
 
 
+def test_each_answer_is_read_in_its_own_language() -> None:
+    mixed = [
+        *answers("Die Lieferung war zu spät", "die Lieferungen sind zu spät"),
+        *answers("The app is slow", "Apps are too slow in the morning"),
+    ]
+    assert counts(themes(mixed, None)) == {"app": 2, "slow": 2, "lieferung": 2, "spät": 2}
+
+
+def test_a_locale_that_the_words_contradict_is_not_believed() -> None:
+    found = themes(answers("Die Lieferung war schlecht", "Die Lieferungen sind zu spät"), "en")
+    assert counts(found) == {"lieferung": 2}
+
+
+def test_an_answer_is_in_the_language_it_says() -> None:
+    said = [
+        Answer(UUID(int=place), text, locale=locale)
+        for place, (text, locale) in enumerate(
+            [("prices", "en"), ("price", "en"), ("Preise", "de"), ("Preis", "de")]
+        )
+    ]
+    assert counts(themes(said, None)) == {"preis": 2, "price": 2}
+
+
+def test_small_words_of_german_are_no_themes() -> None:
+    text = "Seit gestern geht leider schon wieder gar nichts mehr, das wurde bitte immer"
+    assert counts(themes(answers(text, text), "de")) == {"gestern": 2}
+
+
 def test_an_unknown_language_still_has_themes() -> None:
     assert counts(themes(answers("nuqneH tera", "nuqneH"), "tlh")) == {"nuqneh": 2}
 
@@ -167,13 +195,13 @@ def test_texts_stay_out_of_what_is_printed() -> None:
         "not good at all",
         "very good service",
         "extremely bad",
-        "the staff was friendly but the support was terrible",
+        "the staff was friendly but the food was terrible",
         "no problem with the order",
         "slightly broken",
         "i love it ❤️",
         "nice :)",
         "it isn't helpful",
-        "never had such awful support",
+        "never had such awful coffee",
     ],
 )
 def test_plain_sentences_get_the_value_of_the_reference(text: str) -> None:
@@ -195,6 +223,22 @@ def test_the_words_explain_the_value() -> None:
         ("it came on a tuesday", "neutral"),
         ("not great", "negative"),
         ("no", "negative"),
+        ("Customer support never got back to me.", "negative"),
+        ("The phone support is useless", "negative"),
+        ("Support was friendly but couldn't solve my problem.", "negative"),
+        ("The checkout page doesn't work", "negative"),
+        ("Nobody answered", "negative"),
+        ("they answered", "neutral"),
+        ("Everything works as expected", "positive"),
+        ("Works well, no issues so far", "positive"),
+        ("Too many emails", "negative"),
+        ("not too many emails", "positive"),
+        ("Please add dark mode", "neutral"),
+        ("I want to export to Excel", "neutral"),
+        ("Can't complain", "positive"),
+        ("Couldn't be happier", "positive"),
+        ("It could not be worse", "negative"),
+        ("not fast or reliable", "negative"),
     ],
 )
 def test_labels(text: str, label: str) -> None:

@@ -1,9 +1,11 @@
-"""Whether a text sounds content, and by which words: a lexicon and four rules, all of which can be shown.
+"""Whether a text sounds content, and by which words: a lexicon and six rules, all of which can be shown.
 
 The lexicon is VADER's (C. J. Hutto & E. Gilbert, ICWSM 2014): English words and emoji, each rated by ten
 people from −4 to 4. It comes with the package nltk-vader-sentiment, whose constants are used too. The rules:
 
-- a word after a negation (up to three words before it) counts the other way round, and somewhat less;
+- the first word after a negation (up to three words before it) counts the other way round, and somewhat less;
+- what customers expect ("work", "arrived") counts only after a negation, and then against;
+- "too" counts against before a word without a rating, such as "long" or "many";
 - "very" and its like strengthen, "slightly" and its like weaken, the less the further away;
 - within a sentence, what stands before "but" counts half, what follows it one and a half;
 - the sum s becomes s / √(s² + 15), which lies between −1 and 1.
@@ -39,14 +41,44 @@ Silence = Literal["unsupported_language", "other_language", "no_known_word"]
 
 # VADER was made for social media, and has no opinion on what customers wait and pay for.
 _OF_CUSTOMERS = {
-    "delay": -1.3, "delayed": -1.4, "delays": -1.3, "expensive": -1.3, "overpriced": -1.9, "pricey":
-    -1.1, "late": -1.2, "slow": -1.4, "slower": -1.3, "slowly": -1.2, "confusing": -1.4, "buggy": -1.7,
-    "unhelpful": -1.8, "unresponsive": -1.6, "fast": 1.4, "faster": 1.3, "quick": 1.3, "quickly": 1.2,
-    "prompt": 1.3, "promptly": 1.3, "affordable": 1.4, "intuitive": 1.5, "responsive": 1.4, "seamless":
-    1.6,
+    "delay": -1.3, "delayed": -1.4, "delays": -1.3, "expensive": -1.3, "overpriced": -1.9, "pricey": -1.1,
+    "late": -1.2, "slow": -1.4, "slower": -1.3, "slowly": -1.2, "confusing": -1.4, "unclear": -1.2,
+    "complicated": -1.2, "cumbersome": -1.5, "clunky": -1.4, "outdated": -1.3, "lacking": -1.2,
+    "bug": -1.3, "bugs": -1.4, "buggy": -1.7, "crashes": -1.7, "crashed": -1.7, "crashing": -1.7,
+    "glitch": -1.3, "glitches": -1.3, "glitchy": -1.5, "laggy": -1.5, "issue": -1.0, "issues": -1.0,
+    "outage": -1.3, "outages": -1.3, "downtime": -1.3, "inconsistent": -1.3, "unreliable": -1.8,
+    "unusable": -2.2, "nightmare": -2.3, "unhelpful": -1.8, "unresponsive": -1.6, "fast": 1.4, "faster": 1.3,
+    "quick": 1.3, "quickly": 1.2, "prompt": 1.3, "promptly": 1.3, "affordable": 1.4, "intuitive": 1.5,
+    "responsive": 1.4, "seamless": 1.6, "smooth": 1.4, "smoothly": 1.4, "simple": 1.1, "convenient": 1.6,
+    "reliable": 1.6, "knowledgeable": 1.5, "works": 1.0,
 }  # fmt: skip
-_WEIGHTS = {**LEXICON, **_OF_CUSTOMERS, **ADDITIONS, **OVERRIDES}
-_NEGATIONS = NEGATE | {"no"}
+
+# What they name without praise or blame: the help desk, a program, a wish.
+_TOPICS = {
+    "alert", "alerts", "care", "excel", "hope", "improve", "interest", "number", "please", "security",
+    "share", "solution", "solutions", "support", "supported", "supporting", "supports", "want", "wanted",
+    "wants", "wish",
+}  # fmt: skip
+
+_EXPECTED = {
+    "answer", "answered", "answers", "arrive", "arrived", "connect", "connects", "deliver", "delivered",
+    "find", "finds", "fix", "fixed", "got", "load", "loaded", "loads", "log", "login", "open", "opens",
+    "picks", "receive", "received", "reply", "replied", "respond", "responded", "responds", "told",
+    "understand", "work", "worked", "working",
+}  # fmt: skip
+_EXPECTATION = 1.5
+_EXCESSIVE = {
+    "big", "complex", "few", "heavy", "high", "large", "little", "long", "loud", "low", "many", "much",
+    "often", "short", "small",
+}  # fmt: skip
+_EXCESS = -1.3
+
+_WEIGHTS = {
+    word: weight
+    for word, weight in {**LEXICON, **_OF_CUSTOMERS, **ADDITIONS, **OVERRIDES}.items()
+    if word not in _TOPICS
+}
+_NEGATIONS = NEGATE | {"no", "nobody"}
 _DECAY = (1.0, DECAY_TWO, DECAY_THREE)
 _LEAST = 0.05
 _MOST_WORDS = 10
@@ -132,22 +164,52 @@ def _tokens(sentence: str) -> list[str]:
 def _weights(tokens: Sequence[str]) -> Iterator[Weight]:
     turn = tokens.index("but") if "but" in tokens else None
     for place, token in enumerate(tokens):
-        if token not in _WEIGHTS or token in BOOSTER_DICT or _only_negates(tokens, place):
-            continue
-        weight = _in_context(_WEIGHTS[token], tokens[max(0, place - 3) : place])
+        weight = _weight(tokens, place)
         if turn is not None:
             weight *= BUT_BEFORE if place < turn else BUT_AFTER
         if weight:
             yield Weight(token, weight)
 
 
-def _in_context(weight: float, before: Sequence[str]) -> float:
-    """The weight as the up to three words before it leave it, the nearest one first."""
+def _weight(tokens: Sequence[str], place: int) -> float:
+    """What a word adds, but for the turn that a sentence takes with "but"."""
+    word, before = tokens[place], tokens[max(0, place - 3) : place]
+    if word == "too":
+        return _in_context(_EXCESS, before) if {*tokens[place + 1 : place + 2]} & _EXCESSIVE else 0.0
+    if word in _EXPECTED:
+        return min(_in_context(_EXPECTATION, before), 0.0)
+    if not _is_rated(word) or _only_negates(tokens, place):
+        return 0.0
+    return _in_context(_WEIGHTS[word], before, is_most=_is_most(word, before))
+
+
+def _is_rated(word: str) -> bool:
+    return word in _WEIGHTS and word not in BOOSTER_DICT
+
+
+def _is_most(word: str, before: Sequence[str]) -> bool:
+    """ "Couldn't be happier" is as happy as can be."""
+    *_, first, second, third = ("", "", "", *before)
+    cannot = second in ("couldn't", "couldnt", "can't", "cant", "cannot") or (first, second) == (
+        "could",
+        "not",
+    )
+    return third == "be" and cannot and (word.endswith("er") or word == "worse")
+
+
+def _in_context(weight: float, before: Sequence[str], *, is_most: bool = False) -> float:
+    """The weight as the up to three words before it leave it, the nearest one first.
+
+    A negation reaches up to the first rated word, and on to the next after "or".
+    """
+    is_reached = not is_most
     for decay, word in zip(_DECAY, reversed(before), strict=False):
         if word not in _WEIGHTS:
             weight += math.copysign(BOOSTER_DICT.get(word, 0.0) * decay, BOOSTER_DICT.get(word, 0.0) * weight)
         if word in _NEGATIONS:
-            weight *= N_SCALAR
+            weight *= N_SCALAR if is_reached else 1.0
+        elif _is_rated(word) and before[-1] not in ("or", "nor"):
+            is_reached = False
     return weight
 
 

@@ -154,16 +154,10 @@ def _themes(given: GivenTexts, reading: TextReading) -> QuestionThemes:
 
 def _shown(given: GivenTexts, reading: TextReading) -> list[Theme]:
     """Of an anonymous survey neither themes of a few answers, nor those that all but a few mention."""
-    answers = [Answer(each.response_id, each.text, each.score) for each in given.texts]
+    answers = [Answer(each.response_id, each.text, each.score, each.locale) for each in given.texts]
     least = reading.minimum or LEAST_ANSWERS
-    found = themes(answers, _language(given.texts), least=least, most=reading.limit)
+    found = themes(answers, None, least=least, most=reading.limit)
     return [each for each in found if not given.withholding.withholds(len(answers) - each.count)]
-
-
-def _language(texts: Sequence[GivenText]) -> str | None:
-    """The language of all of them; None where there are several, or nobody said."""
-    locales = {each.locale for each in texts}
-    return locales.pop() if len(locales) == 1 else None
 
 
 def _sentiments(given: GivenTexts) -> SentimentSummary:

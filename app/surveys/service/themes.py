@@ -1,5 +1,6 @@
 """What free answers are about: words and pairs of words that several people use, counted once per answer.
 
+Each answer is read in its own language: the one that it is said to be in, unless its words speak for another.
 Words are one theme when their stems are (delivery, deliveries); it goes by the form that most answers have.
 Stop words are no themes and stand in no pair, nor does a pair reach across punctuation. A pair that explains
 most uses of one of its words takes that word's place. The same answers always give the same themes.
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 import Stemmer
@@ -25,6 +27,7 @@ MOST_EXAMPLES = 3
 EXCERPT = 160
 _LONGEST_WORD = 40
 _MOST_READ_FOR_FORMS = 50
+_CLEARLY = 2
 
 # What is neither word nor space nor hyphen parts two words, and so does the end of a line.
 _PIECES = re.compile(rf"{WORD}|[^\w\s-]|\n")
@@ -34,11 +37,12 @@ Stems = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A text with the score that came with it, if any."""
+    """A text with the score that came with it, and the language tag that it is said to be in, if any."""
 
     id: UUID
     text: str = field(repr=False)
     score: int | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +75,16 @@ def themes(
 ) -> list[Theme]:
     """The themes of at least `least` answers, the most frequent first, `most` at the most.
 
-    `locale` is the language of the answers; None judges by their words. In a language without a stemmer,
-    forms of a word stay apart; in one that writes without spaces, only what punctuation sets apart is found.
+    `locale` is the language of the answers that do not say; None judges by their words. In a language without
+    a stemmer, forms of a word stay apart; in one that writes without spaces, only what punctuation sets apart
+    is found.
     """
-    reader = _Reader(locale, answers)
-    all_counts = Counter(stems for answer in answers for stems in reader.themes_in(answer.text))
+    told = [_Told(answer, reader) for answer, reader in zip(answers, _readers(answers, locale), strict=True)]
+    all_counts = Counter(stems for each in told for stems in each.themes())
     counts = {stems: count for stems, count in all_counts.items() if count >= least}
     ranked = sorted(_unexplained(counts), key=lambda stems: (-counts[stems], -len(stems), stems))
-    found = _mentioned(ranked[:most], answers, reader)
-    terms, sentiments = _terms(found, answers, reader), _Sentiments(answers, locale)
+    found = _mentioned(ranked[:most], told)
+    terms, sentiments = _terms(found, told), _Sentiments(answers, locale)
     return [
         Theme(
             term=terms[stems],
@@ -88,7 +93,7 @@ def themes(
             scored=sum(answers[place].score is not None for place in places),
             mean_score=_mean([answers[place].score for place in places]),
             sentiment=sentiments.of(places),
-            examples=[_example(answers[place], stems, reader) for place in places[:MOST_EXAMPLES]],
+            examples=[_example(told[place], stems) for place in places[:MOST_EXAMPLES]],
         )
         for stems, places in found.items()
     ]
@@ -97,8 +102,7 @@ def themes(
 class _Reader:
     """Reads texts of one language. Remembers the stems of words, for most words come again."""
 
-    def __init__(self, locale: str | None, answers: Sequence[Answer]) -> None:
-        language = language_of(locale) if locale else _spoken(answers)
+    def __init__(self, language: str) -> None:
         name = LANGUAGE_MAPPING.get(language)
         self._stemmer = Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
         self._stop_words = stop_words_of(language)
@@ -130,6 +134,21 @@ class _Reader:
         return str(self._stemmer.stemWord(word)) if self._stemmer else word
 
 
+class _Told(NamedTuple):
+    """An answer and who can read it."""
+
+    answer: Answer
+    reader: _Reader
+
+    def themes(self) -> set[Stems]:
+        return self.reader.themes_in(self.answer.text)
+
+    def mentions(self, stems: Stems) -> Iterator[list[re.Match[str]]]:
+        """Where the answer has the theme."""
+        found = self.reader.mentions(self.answer.text, len(stems))
+        return (window for mentioned, window in found if mentioned == stems)
+
+
 class _Sentiments:
     """The sentiments of answers, each worked out once and only if a theme needs it."""
 
@@ -140,20 +159,46 @@ class _Sentiments:
     def of(self, places: Sequence[int]) -> Sentiment:
         for place in places:
             if place not in self._known:
-                self._known[place] = sentiment_of(self._answers[place].text, self._locale)
+                answer = self._answers[place]
+                self._known[place] = sentiment_of(answer.text, answer.locale or self._locale)
         return combined([self._known[place] for place in places])
 
 
-def _spoken(answers: Sequence[Answer]) -> str:
-    votes = looks_like(word for answer in answers for word in words(answer.text))
-    return max(votes, key=lambda language: (votes[language], language), default="")
+def _readers(answers: Sequence[Answer], locale: str | None) -> list[_Reader]:
+    """A reader for each answer, one and the same for all of a language."""
+    votes = [looks_like(words(answer.text)) for answer in answers]
+    together: Counter[str] = Counter()
+    for each in votes:
+        together.update(each)
+    readers: dict[str, _Reader] = {}
+    found = []
+    for answer, each in zip(answers, votes, strict=True):
+        language = _spoken(each, together, answer.locale or locale)
+        if language not in readers:
+            readers[language] = _Reader(language)
+        found.append(readers[language])
+    return found
 
 
-def _mentioned(wanted: Sequence[Stems], answers: Sequence[Answer], reader: _Reader) -> dict[Stems, list[int]]:
+def _spoken(votes: Mapping[str, int], together: Mapping[str, int], said: str | None) -> str:
+    """The language that most words speak for; with too few of them, the one said, or that of most answers."""
+
+    def heard(language: str) -> tuple[int, int, str]:
+        return votes.get(language, 0), together[language], language
+
+    most = max(together, key=heard, default="")
+    if said is None:
+        return most
+    language = language_of(said)
+    ahead = votes.get(most, 0) - votes.get(language, 0)
+    return most if ahead >= _CLEARLY and stop_words_of(language) else language
+
+
+def _mentioned(wanted: Sequence[Stems], told: Sequence[_Told]) -> dict[Stems, list[int]]:
     """For each theme the places of the answers that mention it."""
     mentioned: dict[Stems, list[int]] = {stems: [] for stems in wanted}
-    for place, answer in enumerate(answers):
-        for stems in mentioned.keys() & reader.themes_in(answer.text):
+    for place, each in enumerate(told):
+        for stems in mentioned.keys() & each.themes():
             mentioned[stems].append(place)
     return mentioned
 
@@ -165,17 +210,14 @@ def _unexplained(counts: Mapping[Stems, int]) -> list[Stems]:
     return [stems for stems in counts if stems not in explained]
 
 
-def _terms(
-    found: Mapping[Stems, Sequence[int]], answers: Sequence[Answer], reader: _Reader
-) -> dict[Stems, str]:
+def _terms(found: Mapping[Stems, Sequence[int]], told: Sequence[_Told]) -> dict[Stems, str]:
     """The most common form of each theme in the first answers with it; among equals, the alphabet's first."""
     terms = {}
     for stems, places in found.items():
         forms = Counter(
             " ".join(normal(piece.group()) for piece in window)
             for place in places[:_MOST_READ_FOR_FORMS]
-            for mentioned, window in reader.mentions(answers[place].text, len(stems))
-            if mentioned == stems
+            for window in told[place].mentions(stems)
         )
         terms[stems] = min(forms, key=lambda form: (-forms[form], form))
     return terms
@@ -186,13 +228,12 @@ def _mean(scores: Sequence[int | None]) -> Decimal | None:
     return Decimal(sum(given)) / len(given) if given else None
 
 
-def _example(answer: Answer, stems: Stems, reader: _Reader) -> Example:
+def _example(told: _Told, stems: Stems) -> Example:
     """The text around the first mention, its white space evened out."""
-    text = answer.text
-    window = next(window for found, window in reader.mentions(text, len(stems)) if found == stems)
+    text, window = told.answer.text, next(told.mentions(stems))
     begin, end = window[0].start(), window[-1].end()
     room = max(0, EXCERPT - 2 - (end - begin))
     start = max(0, min(begin - room // 2, len(text) - (end - begin) - room))
     stop = end + room - (begin - start)
     cut = " ".join(text[start:stop].split())
-    return Example(answer.id, f"{'…' * (start > 0)}{cut}{'…' * (stop < len(text))}"[:EXCERPT])
+    return Example(told.answer.id, f"{'…' * (start > 0)}{cut}{'…' * (stop < len(text))}"[:EXCERPT])

@@ -23,6 +23,23 @@ _MEANT_BY_CUSTOMERS = {
     "works",
 }  # fmt: skip
 
+_SAY_LITTLE = {
+    ENGLISH: {"bit", "bits", "lot", "lots"},
+    # The German list is a narrow one. Words that are English ones too stay out: languages are told by these.
+    "de": {
+        "allerdings", "bereits", "bisher", "bitte", "dabei", "dafür", "dagegen", "danach", "daran", "darauf",
+        "darin", "darüber", "davon", "davor", "eben", "ebenso", "eher", "eigentlich", "endlich", "etwa",
+        "ganz", "gar", "geht", "gehen", "gerne", "gibt", "gleich", "hätte", "hätten", "immer", "immerhin",
+        "inzwischen", "irgendwie", "jedoch", "kam", "kamen", "kommen", "kommt", "lassen", "leider", "lässt",
+        "letzte", "letzten", "letzter", "letztes", "macht", "gemacht", "mehr", "mehrere", "mehrmals", "meist",
+        "meistens", "möchte", "neben", "nie", "niemals", "niemand", "oft", "schon", "seit", "seitdem",
+        "sobald", "sogar", "solange", "somit", "sowohl", "statt", "trotz", "trotzdem", "überhaupt",
+        "übrigens", "viele", "vielen", "vieler", "vieles", "vielleicht", "völlig", "vorher", "wäre", "wären",
+        "wegen", "wenig", "weniger", "wenigstens", "wirklich", "worden", "wurde", "wurden", "ziemlich",
+        "zudem", "zuerst", "zuletzt", "zurück", "zusammen",
+    },
+}  # fmt: skip
+
 # Letters and digits with single apostrophes inside; both halves consume, so a match never has to be retried.
 WORD = r"[^\W_]+(?:['’ʼ][^\W_]+)*"
 """The pattern of a word."""
@@ -65,6 +82,7 @@ def looks_like(said: Iterable[str]) -> Counter[str]:
 
 def _stop_words(language: str) -> frozenset[str]:
     found = frozenset(normal(word) for word in get_stop_words(language, cache=False))
+    found |= _SAY_LITTLE.get(language, set())
     return found - _MEANT_BY_CUSTOMERS if language == ENGLISH else found
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, PrimaryKeyConstraint, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.contacts.models import Channel
 from app.kit.database import Base
 from app.kit.personal_data import NOT_PERSONAL, personal
 
@@ -53,7 +54,7 @@ class SurveyInvitationRow(Base):
     iteration: Mapped[int]
     contact_id: Mapped[UUID | None]
     link_id: Mapped[UUID | None]
-    channel: Mapped[str | None]
+    channel: Mapped[Channel | None] = mapped_column(Text)
     locale: Mapped[str | None]
     token_hash: Mapped[bytes] = mapped_column(LargeBinary)
     token_sealed: Mapped[str | None]
@@ -89,7 +90,7 @@ class SurveyLinkRow(Base):
     id: Mapped[UUID]
     survey_id: Mapped[UUID]
     name: Mapped[str]
-    channel: Mapped[str | None]
+    channel: Mapped[Channel | None] = mapped_column(Text)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary)
     is_test: Mapped[bool]
     expires_at: Mapped[datetime | None]
@@ -132,7 +133,7 @@ class PlannedInvitationRow(Base):
     contact_id: Mapped[UUID]
     touchpoint_id: Mapped[UUID | None]
     origin: Mapped[Origin] = mapped_column(Text)
-    channel: Mapped[str | None]
+    channel: Mapped[Channel | None] = mapped_column(Text)
     locale: Mapped[str | None]
     is_test: Mapped[bool]
     due_at: Mapped[datetime]

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Text, 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.contacts.models import Channel
 from app.kit.database import Base
 from app.kit.personal_data import NOT_PERSONAL
 
@@ -53,7 +54,7 @@ class SurveyRow(Base):
     answered: Mapped[bool]
     default_locale: Mapped[str]
     questions_version: Mapped[int]
-    channel: Mapped[str | None]
+    channel: Mapped[Channel | None] = mapped_column(Text)
     link_url: Mapped[str | None]
     audience: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
     consent_required: Mapped[bool]

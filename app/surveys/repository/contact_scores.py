@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, get_args
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import func, select
 
@@ -18,6 +17,7 @@ from app.contacts.models import ContactRow
 from app.kit.database import Unit
 from app.kit.filter_sql import FilterField, compare
 from app.kit.filters import Operator
+from app.kit.hot import to_json
 from app.kit.tenancy import CURRENT_WORKSPACE
 from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.responses import ContactScoreRow, SurveyResponseRow
@@ -43,7 +43,7 @@ class ContactScoreRepository:
 
     async def note(self, scores: Sequence[ContactScore]) -> None:
         """Keeps those that are later than what is known; one for each contact and type, in their order."""
-        rows = orjson.dumps([score._asdict() for score in scores], default=str).decode()
+        rows = to_json([score._asdict() for score in scores]).decode()
         await self._connection.execute(_NOTE, self._workspace_id, rows)
 
     async def recompute(self, contact_id: UUID, type: str) -> None:

@@ -26,7 +26,7 @@ class Opened(NamedTuple):
     timezone: str
 
 
-class NewInvitation(NamedTuple):
+class GrownInvitation(NamedTuple):
     """An invitation that grows out of a partial answer to an open link."""
 
     id: UUID
@@ -85,7 +85,7 @@ class PublicRepository:
     async def note_started(self) -> None:
         await self._connection.execute(_NOTE_STARTED, self._workspace_id, self._subject)
 
-    async def invite(self, new: NewInvitation) -> None:
+    async def invite(self, new: GrownInvitation) -> None:
         await self._connection.execute(_INVITE, self._workspace_id, *new)
 
     async def _opened(self, statement: str) -> Opened | None:

@@ -1,16 +1,16 @@
 """SQL of responses: what was answered, the invitations that were spent by it, the versions that were used."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy import select
 
 from app.kit.database import Unit
+from app.kit.hot import to_json
 from app.kit.pages import PageRequest, Sorting, SortKey
 from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.models.responses import SurveyResponseRow
@@ -306,6 +306,4 @@ _UNSETTLED: Final = f"""
 
 def _json(rows: Sequence[Any]) -> str:
     """Named tuples as a JSON array of objects."""
-    plain: list[Mapping[str, Any]] = [row._asdict() for row in rows]
-    # The driver's UUIDs are a subclass, which orjson leaves to `default`.
-    return orjson.dumps(plain, default=str).decode()
+    return to_json([row._asdict() for row in rows]).decode()

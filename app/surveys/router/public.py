@@ -16,10 +16,11 @@ from app.surveys.errors import UnknownSurveyLink
 from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
 from app.surveys.schemas.questions import LanguageTag
 from app.surveys.service.languages import accept_language
+from app.surveys.service.links import PUBLIC_PATH
 from app.surveys.service.public import PublicDoor, PublicService
 
 router = APIRouter(
-    prefix="/v1/public/surveys",
+    prefix=PUBLIC_PATH,
     tags=["public surveys"],
     route_class=JsonRoute,
     dependencies=[Depends(strict_query)],

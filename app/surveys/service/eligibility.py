@@ -83,7 +83,7 @@ class EligibilityService:
 
         A test is asked whatever has been before.
         """
-        return await _first(self._checks(survey, channel or _channel(survey), is_test), contact_ids)
+        return await _first(self._checks(survey, channel or survey.channel, is_test), contact_ids)
 
     async def hindrances(
         self, survey: SurveyRow, contact_ids: Collection[UUID], channel: Channel | None
@@ -198,10 +198,6 @@ def _by_days(history: History, gap: timedelta, now: datetime) -> Verdict | None:
     if last is None or last <= now - gap:
         return None
     return Verdict("recontact", f"The survey's rule on asking again holds until {_text(last + gap)}.")
-
-
-def _channel(survey: SurveyRow) -> Channel | None:
-    return survey.channel  # type: ignore[return-value]
 
 
 def _text(instant: datetime) -> str:

@@ -1,7 +1,6 @@
 """Use cases of authors who ask contacts, and of mailers that tell what became of it."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from app.contacts.service.matching import ContactMatcher
@@ -14,7 +13,7 @@ from app.kit.pages import PageRequest
 from app.kit.preconditions import Precondition
 from app.surveys.errors import SurveyNotOpen
 from app.surveys.events import INVITATION_CHANGED
-from app.surveys.models.invitations import SurveyInvitationRow
+from app.surveys.models.invitations import Delivery, SurveyInvitationRow
 from app.surveys.models.surveys import SurveyRow
 from app.surveys.repository.invitations import InvitationListing, InvitationRepository
 from app.surveys.repository.planned import Plan, PlannedListing, PlannedRepository
@@ -140,7 +139,7 @@ class InvitationService:
         ids = await matcher.matching(filter, limit=MOST_AT_ONCE + 1)
         return ids if len(ids) <= MOST_AT_ONCE else None
 
-    def _deliver(self, survey: SurveyRow, row: SurveyInvitationRow, delivery: Any) -> None:
+    def _deliver(self, survey: SurveyRow, row: SurveyInvitationRow, delivery: Delivery) -> None:
         before = SurveyInvitationBefore(delivery=row.delivery)
         row.delivery = delivery
         row.next_reminder_at = None

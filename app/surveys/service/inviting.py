@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from app.contacts.models import Channel
 from app.contacts.service.matching import ContactMatcher, ContactState
 from app.contacts.service.stats import ContactStats
 from app.kit.database import Unit
+from app.kit.hot import to_json
 from app.kit.ids import new_id
 from app.kit.outbox import emit_raw
 from app.surveys.events import INVITATION_CREATED
@@ -65,7 +64,7 @@ class Inviter:
         see what the other has asked; who calls twice in a unit locks all of them first. The survey is open.
         """
         await ContactStats(self.unit).lock(contact_ids)
-        wanted: Any = channel or survey.channel
+        wanted = channel or survey.channel
         verdicts = await EligibilityService(self.unit).verdicts(survey, contact_ids, wanted, is_test=is_test)
         mentions = list(in_order(contact_ids, verdicts))
         asking = await self._asking(survey, wanted, origin, is_test)
@@ -128,8 +127,7 @@ def ask_json(survey: SurveyRow, state: ContactState, **rest: Any) -> bytes:
         "email": state.email,
         "phone": state.phone,
     } | rest
-    # The driver's UUIDs are a subclass, which orjson leaves to `default`.
-    return orjson.dumps(told, default=str, option=orjson.OPT_UTC_Z)
+    return to_json(told)
 
 
 def _told(

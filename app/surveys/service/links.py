@@ -33,8 +33,7 @@ class Links:
         return cls(settings.public_url or f"http://{settings.host}:{settings.port}", resources.cipher)
 
     def fresh(self) -> Token:
-        """128 random bits, as 22 characters that a URL takes as they are."""
-        text = secrets.token_urlsafe(TOKEN_BYTES)
+        text = new_token()
         return Token(text, hash_of(text), self.cipher.seal(text))
 
     def url(self, survey: SurveyRow, token: str) -> str:
@@ -46,6 +45,11 @@ class Links:
     def reopened(self, sealed: str) -> str:
         """The token that was sealed. Raises `Unavailable` when no key opens it."""
         return self.cipher.open(sealed)
+
+
+def new_token() -> str:
+    """128 random bits, as 22 characters that a URL takes as they are."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def hash_of(token: str) -> bytes:

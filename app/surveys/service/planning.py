@@ -153,14 +153,14 @@ class Planner:
         return len(rows)
 
     async def _ask(self, survey: SurveyRow, group: Sequence[PlannedInvitationRow]) -> list[Fate]:
-        one: Any = group[0]
+        first = group[0]
         results = await self.inviter.invite(
             survey,
             [row.contact_id for row in group],
-            channel=one.channel,
-            locale=one.locale,
-            origin=one.origin,
-            is_test=one.is_test,
+            channel=first.channel,
+            locale=first.locale,
+            origin=first.origin,
+            is_test=first.is_test,
         )
         return [
             Fate(row.id, "invited", None, result.invitation_id)

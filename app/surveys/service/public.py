@@ -4,7 +4,6 @@ An invitation is held before its response is looked at, so that of any number of
 taken and the others meet a spent token.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -17,7 +16,7 @@ from app.kit.rate_limit import RateLimiter
 from app.surveys.errors import already_answered, unknown_survey_link, unknown_version
 from app.surveys.models.records import OpenedInvitation, ResponseRecord, SurveyFacts
 from app.surveys.repository.public import (
-    NewInvitation,
+    GrownInvitation,
     Opened,
     PublicRepository,
     TokenHolder,
@@ -33,7 +32,7 @@ from app.surveys.service.keeping import (
     score_of,
 )
 from app.surveys.service.languages import in_language
-from app.surveys.service.links import TOKEN_BYTES, hash_of
+from app.surveys.service.links import hash_of, new_token
 from app.surveys.service.questionnaire import Questionnaire, Walk
 from app.surveys.service.timing import Calendar
 
@@ -141,7 +140,7 @@ class PublicService:
     ) -> PublicAnswered:
         token = None
         if is_new and visit.invitation.id is None:
-            token = secrets.token_urlsafe(TOKEN_BYTES)
+            token = new_token()
             grown = visit.grown(token, record)
             await self.repository.invite(grown)
             record = record._replace(invitation_id=grown.id)
@@ -235,10 +234,10 @@ class Visit:
         )
         return nobodys(fresh, locale=said.locale) if survey.anonymous else fresh
 
-    def grown(self, token: str, record: ResponseRecord) -> NewInvitation:
+    def grown(self, token: str, record: ResponseRecord) -> GrownInvitation:
         """The invitation by which a visitor of an open link goes on."""
         assert self.invitation.link_id is not None
-        return NewInvitation(
+        return GrownInvitation(
             id=new_id(),
             survey_id=self.survey.id,
             iteration=record.iteration,

@@ -123,6 +123,17 @@ async def test_an_anonymous_response_counts_on_its_day(surveys: SurveyWorld, ans
     assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 2
 
 
+async def test_an_anonymous_response_that_waits_for_others_is_in_no_score(
+    surveys: SurveyWorld, answered: Reader
+) -> None:
+    await surveys.answer_anonymously(NOON.date(), "nps", 0)
+    await surveys.world.execute(
+        "UPDATE survey_responses SET settled = false WHERE workspace_id = $1 AND answered_at IS NULL"
+    )
+    await surveys.answer(NOON, "nps", 10)
+    assert (await answered.day("net_promoter_score"))["n"] == 1
+
+
 async def test_only_anonymous_responses_make_a_history_too(surveys: SurveyWorld, answered: Reader) -> None:
     await surveys.answer_anonymously(date(2025, 11, 1), "csat", 5)
     await answered.world.rebuild()

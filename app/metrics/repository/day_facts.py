@@ -25,7 +25,8 @@ _CONTACTS = """
     WHERE workspace_id = $1 AND acquired_at >= marked.begins AND acquired_at < marked.ends
 """
 
-# Anonymous responses know their day and no instant. The two kinds are two scans: an OR would be none.
+# Anonymous responses know their day and no instant, and count once they are settled, as they do in results:
+# a score that moves when somebody answers tells what they said. Two kinds, two scans: an OR would be none.
 _SCORES = f"""
     SELECT count(*) FILTER (WHERE type = 'nps' AND score >= {_NPS.positive_from}) AS promoters,
         count(*) FILTER (

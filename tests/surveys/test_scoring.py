@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.surveys.service.scoring import SCALES, Band, ScoreType, Tally, band, compare, is_detractor, rate
+from app.surveys.models.surveys import ScoreType
+from app.surveys.service.scoring import SCALES, Band, Tally, band, compare, is_detractor, rate
 
 TYPES: tuple[ScoreType, ...] = ("nps", "csat", "ces")
 

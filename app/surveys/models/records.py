@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.surveys.models.responses import ResponseState
+from app.surveys.models.surveys import ScoreType, SurveyState, SurveyType
 
 
 class SurveyFacts(NamedTuple):
@@ -13,8 +14,8 @@ class SurveyFacts(NamedTuple):
 
     id: UUID
     title: Any
-    type: str
-    state: str
+    type: SurveyType
+    state: SurveyState
     anonymous: bool
     default_locale: str
     questions_version: int
@@ -50,7 +51,7 @@ class ResponseRecord(NamedTuple):
     external_id: str | None
     state: ResponseState
     answers: dict[str, Any]
-    score_type: str | None
+    score_type: ScoreType | None
     score: int | None
     is_test: bool
     settled: bool

@@ -13,6 +13,7 @@ from app.kit.database import Base
 from app.kit.personal_data import NOT_PERSONAL
 
 SurveyType = Literal["nps", "csat", "ces", "custom"]
+ScoreType = Literal["nps", "csat", "ces"]
 SurveyState = Literal["draft", "scheduled", "open", "closed"]
 RecontactRule = Literal["once", "until_response", "recurring", "always"]
 

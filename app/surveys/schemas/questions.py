@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 
 from app.kit.filters import Filter
 from app.kit.schemas import NOT_BLANK, Day, Flag, Input, Key, Output, Whole
+from app.surveys.models.surveys import ScoreType as ScoreType
 from app.surveys.models.surveys import SurveyType as SurveyType
 
 SURVEY_TYPE: Final = (
@@ -16,7 +17,6 @@ SURVEY_TYPE: Final = (
     "`custom`, which has no score of its own."
 )
 
-ScoreType = Literal["nps", "csat", "ces"]
 QuestionType = Literal[
     "nps", "csat", "ces", "rating", "single_choice", "multi_choice", "text", "boolean", "number", "date"
 ]

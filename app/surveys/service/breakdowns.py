@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.kit.errors import FieldError, Invalid
 from app.kit.filter_sql import Attribute
-from app.surveys.models.surveys import SurveyRow
+from app.surveys.models.surveys import SurveyRow, SurveyType
 from app.surveys.repository.grouping import (
     CONTACT_COLUMNS,
     RESPONSE_COLUMNS,
@@ -96,7 +96,7 @@ def _why_kept_back(question: AskedQuestion) -> str | None:
 def breakdown(
     groups: Sequence[GroupCounts],
     groupings: Sequence[Grouping],
-    survey_type: str,
+    survey_type: SurveyType,
     withholding: Withholding,
 ) -> list[GroupFigures]:
     """The figures of each group. Groups of an anonymous survey are all there: `check_size` saw to it."""

@@ -31,12 +31,9 @@ class ContactScores:
 
 def _scores(records: Iterable[ResponseRecord]) -> Iterable[ContactScore]:
     for record in records:
-        known = record.contact_id is not None and record.answered_at is not None and not record.is_test
-        if known and record.score_type is not None and record.score is not None:
+        if record.is_test or record.contact_id is None or record.answered_at is None:
+            continue
+        if record.score_type is not None and record.score is not None:
             yield ContactScore(
-                record.contact_id,  # type: ignore[arg-type]
-                record.score_type,
-                record.score,
-                record.answered_at,  # type: ignore[arg-type]
-                record.id,
+                record.contact_id, record.score_type, record.score, record.answered_at, record.id
             )

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, cast, get_args
+from typing import Any, cast
 
+from app.surveys.models.surveys import SurveyType
 from app.surveys.schemas.results import BandFigures, ResultsRate
-from app.surveys.service.scoring import SCALES, Rate, ScoreType, Tally, rate
+from app.surveys.service.scoring import SCALES, Rate, Tally, rate
 from app.surveys.service.withholding import Withholding
 
 Counts = Mapping[int | None, int]
 """How many responses gave each score; None stands for those without one."""
 
 
-def tally_of(survey_type: str, counts: Counts) -> tuple[Tally | None, int]:
+def tally_of(survey_type: SurveyType, counts: Counts) -> tuple[Tally | None, int]:
     """The answers with a score and how many they are; of a `custom` survey no tally, and all responses."""
-    if survey_type not in get_args(ScoreType):
+    if survey_type == "custom":
         return None, sum(counts.values())
     given = {score: count for score, count in counts.items() if score is not None}
-    tally = Tally(cast(ScoreType, survey_type), given)
+    tally = Tally(survey_type, given)
     return tally, tally.n
 
 

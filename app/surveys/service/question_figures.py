@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from app.surveys.schemas.questions import SCORE_RANGES
+from app.surveys.schemas.questions import SCORE_RANGES, ScoreType
 from app.surveys.schemas.results import QuestionFigures
 from app.surveys.service.languages import in_language
 from app.surveys.service.question_results import AnswerCounts
-from app.surveys.service.scoring import ScoreType, Tally
+from app.surveys.service.scoring import Tally
 from app.surveys.service.withholding import Withholding
 
 _NO_ANSWER: Final = (None,)

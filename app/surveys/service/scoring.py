@@ -18,8 +18,8 @@ from app.kit.intervals import (
     difference_of_signs,
     wilson,
 )
+from app.surveys.models.surveys import ScoreType
 
-ScoreType = Literal["nps", "csat", "ces"]
 Band = Literal[
     "promoter", "passive", "detractor", "satisfied", "neutral", "dissatisfied", "easy", "hard"
 ]  # fmt: skip

@@ -1,36 +1,26 @@
 """What makes the settings of a survey sound, beyond the shape of each."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from app.contacts.service.matching import ContactMatcher
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid
 from app.kit.filters import parse_filter
+from app.surveys.models.surveys import SurveyType
 from app.surveys.schemas.questions import SCORE_RANGES
+from app.surveys.schemas.surveys import FollowupRuleInput
+from app.surveys.service.scoring import SCALES
 from app.workspaces.service import WorkspaceService
 
-DETRACTORS: Final[Mapping[str, int]] = {"nps": 6, "csat": 2, "ces": 3}
-"""The highest score of a detractor."""
 
-DUE_HOURS: Final = 48
-
-
-def usual_followup_rules(survey_type: str, *, anonymous: bool) -> list[dict[str, Any]]:
+def usual_followup_rules(survey_type: SurveyType, *, anonymous: bool) -> list[dict[str, Any]]:
     """The rules of a survey whose author names none: one for detractors, where there is a score."""
-    if anonymous or survey_type not in DETRACTORS:
+    if anonymous or survey_type == "custom":
         return []
-    return [
-        {
-            "score_at_most": DETRACTORS[survey_type],
-            "text_contains": [],
-            "question": None,
-            "owner_id": None,
-            "due_hours": DUE_HOURS,
-            "title": None,
-        }
-    ]
+    rule = FollowupRuleInput(score_at_most=SCALES[survey_type].negative_to)
+    return [rule.model_dump(mode="json")]
 
 
 class SettingsCheck:

@@ -13,8 +13,12 @@ def tell_received(unit: Unit, record: ResponseRecord, survey: SurveyFacts, calen
     """Tells of a completed response, and once more if its score is low."""
     received = received_json(record, survey)
     blurred_to = day_start(record.answered_on, calendar.zone) if survey.anonymous else None
-    types = [RESPONSE_RECEIVED]
-    if record.score is not None and is_detractor(record.score_type, record.score):  # type: ignore[arg-type]
-        types.append(DETRACTOR_RECEIVED)
+    types = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED) if _is_low(record) else (RESPONSE_RECEIVED,)
     for event_type in types:
         emit_raw(unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)
+
+
+def _is_low(record: ResponseRecord) -> bool:
+    if record.score_type is None or record.score is None:
+        return False
+    return is_detractor(record.score_type, record.score)

@@ -25,7 +25,7 @@ from app.surveys.schemas.themes import (
 from app.surveys.service.languages import in_language
 from app.surveys.service.question_results import AskedQuestion, asked_questions
 from app.surveys.service.results_query import ResultsFilter
-from app.surveys.service.scoring import SCALES, Band, ScoreType, band
+from app.surveys.service.scoring import SCALES, Band, band
 from app.surveys.service.sentiment import Sentiment, sentiment_of
 from app.surveys.service.surveys import SurveyService
 from app.surveys.service.themes import LEAST_ANSWERS, Answer, Theme, themes
@@ -125,7 +125,7 @@ def _wanted(questions: Sequence[AskedQuestion], key: str | None) -> list[AskedQu
 def _scores(survey: SurveyRow, wanted: Band | None) -> range | None:
     if wanted is None:
         return None
-    type: ScoreType | None = survey.type if survey.type != "custom" else None
+    type = None if survey.type == "custom" else survey.type
     values = [value for value in SCALES[type].values if band(type, value) == wanted] if type else []
     if not values:
         raise Invalid.at("?band", "Scores of this survey have no such band.", "unknown_band")

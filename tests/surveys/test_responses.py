@@ -250,6 +250,15 @@ async def test_each_completed_response_is_told_of_and_a_low_score_twice(asking: 
     assert detractor == told[1]
 
 
+async def test_a_test_alarms_nobody(asking: AskingWorld) -> None:
+    survey_id = await a_survey(asking)
+
+    await recorded(asking, survey_id, answers={"score": 0, "why": "x"}, test=True)
+
+    assert [data["response"]["test"] for data in await asking.published("survey.response_received")] == [True]
+    assert await asking.published("survey.detractor_received") == []
+
+
 async def test_many_are_recorded_at_once_each_by_itself(asking: AskingWorld) -> None:
     """As intake does: a bad one fails nobody else, and one sent twice is one."""
     survey_id, contact_id = await a_survey(asking), await asking.contact()

@@ -10,10 +10,11 @@ from app.surveys.service.timing import Calendar
 
 
 def tell_received(unit: Unit, record: ResponseRecord, survey: SurveyFacts, calendar: Calendar) -> None:
-    """Tells of a completed response, and once more if its score is low."""
+    """Tells of a completed response, and once more if its score is low; a test alarms nobody."""
     received = received_json(record, survey)
     blurred_to = day_start(record.answered_on, calendar.zone) if survey.anonymous else None
-    types = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED) if _is_low(record) else (RESPONSE_RECEIVED,)
+    alarming = _is_low(record) and not record.is_test
+    types = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED) if alarming else (RESPONSE_RECEIVED,)
     for event_type in types:
         emit_raw(unit, event_type, received, subject_id=record.contact_id, blurred_to=blurred_to)
 

@@ -44,12 +44,13 @@ RESPONSE_RECEIVED = EventType(
     "survey.response_received",
     SurveyResponseReceived,
     "A response was completed, or recorded by a partner; tests too, whose `response.test` says so. Of an "
-    "anonymous survey it is told of together with others, and `occurred_at` is the start of the day.",
+    "anonymous survey it is told of together with others, or when the day is over, and `occurred_at` is the "
+    "start of the day.",
 )
 DETRACTOR_RECEIVED = EventType(
     "survey.detractor_received",
     SurveyResponseReceived,
-    "A response has a low score: NPS up to 6, CSAT up to 2, CES up to 3; that of a test too. Told besides "
+    "A response has a low score, and is no test: NPS up to 6, CSAT up to 2, CES up to 3. Told besides "
     "`survey.response_received`.",
 )
 RESPONSE_CHANGED = EventType(

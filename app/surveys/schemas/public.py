@@ -17,8 +17,8 @@ class PublicSurvey(Output):
     """A survey in the visitor's language, and how far its visitor has come."""
 
     state: VisitState = Field(
-        description="`new`, or `partial` and to be continued; `completed` takes nothing more. Of an anonymous "
-        "survey it stays `new` until five have answered: nobody can find out by a link who has."
+        description="`new`, or `partial` and to be continued; `completed` takes nothing more. Of an "
+        "anonymous survey it stays `new` until five have answered: nobody can find out by a link who has."
     )
     type: SurveyType = Field(description=SURVEY_TYPE)
     title: str = Field(description="What it is called.")

@@ -233,8 +233,7 @@ def _refuse_forbidden(row: FollowupRow, changes: Mapping[str, Any], now: datetim
         errors.append(FieldError("/contacted_at", "must not lie before opened_at", "before_opening"))
     if contacted_at is not None and contacted_at > now:
         errors.append(FieldError("/contacted_at", "must not lie in the future", "in_the_future"))
-    if errors:
-        raise Invalid("The change of the follow-up is not valid.", errors=errors)
+    Invalid.refuse_any(errors)
 
 
 def _event_type(changes: Mapping[str, Any]) -> EventType:

@@ -156,6 +156,13 @@ class Invalid(Problem):
         """One wrong place."""
         return cls(detail, errors=[FieldError(pointer, detail, code)])
 
+    @classmethod
+    def refuse_any(cls, errors: Sequence[FieldError]) -> None:
+        """Raises one refusal of all these wrong places, if there are any."""
+        if errors:
+            many = f"{len(errors)} values are not acceptable."
+            raise cls(many if len(errors) > 1 else errors[0].detail, errors=errors)
+
 
 class RateLimited(Problem):
     """This key or address has used up its budget; `Retry-After` says when to come back."""

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from app.kit.errors import Invalid
 from app.surveys.schemas.questions import QuestionInput, QuestionsInput
-from app.surveys.service.questionnaire import checked
+from app.surveys.service.soundness import checked
 from tests.surveys.walker_reference import Json
 
 CHOICES = ("x", "y", "z")

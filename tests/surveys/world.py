@@ -51,13 +51,8 @@ class AskingWorld:
 
     async def draft(self, **fields: Any) -> str:
         """The id of a survey that is not open."""
-        return str(
-            (
-                await self.made(
-                    "/v1/surveys", {"title": "NPS", "type": "nps", "questions": QUESTIONS} | fields
-                )
-            )["id"]
-        )
+        body = {"title": "NPS", "type": "nps", "questions": QUESTIONS} | fields
+        return str((await self.made("/v1/surveys", body))["id"])
 
     async def survey(self, **fields: Any) -> str:
         """The id of an open survey."""

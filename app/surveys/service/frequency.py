@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.kit.database import Unit
-from app.kit.errors import FieldError, Invalid, NotFound
+from app.kit.errors import Invalid, NotFound
 from app.kit.ids import new_id
 from app.kit.pages import PageRequest
 from app.kit.preconditions import Precondition
@@ -91,7 +91,7 @@ def _check(rule: Mapping[str, Any]) -> None:
     if (rule["max_invitations"] is None) != (rule["window_hours"] is None):
         absent = "max_invitations" if rule["max_invitations"] is None else "window_hours"
         detail = "max_invitations and window_hours go together"
-        raise Invalid("The rule is not valid.", errors=[FieldError(f"/{absent}", detail, "missing")])
+        raise Invalid.at(f"/{absent}", detail, "missing")
     if all(rule[name] is None for name in _LIMITS):
         detail = "needs max_invitations with window_hours, or min_gap_hours"
         raise Invalid.at("", detail, "no_limit")

@@ -1,4 +1,4 @@
-"""The questions of a survey at work: which are sound, what path answers take, what a visitor gets to see."""
+"""The questions of a survey at work: what path answers take, what a visitor gets to see."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,10 @@ from typing import Any
 from app.kit.errors import FieldError, Invalid
 from app.kit.filters import Filter, parse_filter
 from app.kit.strict_json import pointer_token
-from app.surveys.schemas.questions import PublicChoice, PublicQuestion, QuestionInput, SurveyType
+from app.surveys.schemas.questions import PublicChoice, PublicQuestion
 from app.surveys.service.answers import Asked, WrongAnswer, read_answer, typed
 from app.surveys.service.branching import ConditionReader, Predicate, predicates, truth
 from app.surveys.service.languages import best_tag, in_language
-from app.surveys.service.soundness import sound
-
-
-def checked(
-    questions: Sequence[QuestionInput], survey_type: SurveyType, pointer: str = "/questions"
-) -> list[dict[str, Any]]:
-    """The questions as they are stored: plain JSON, every default filled in, absent fields left out.
-
-    Raises `Invalid` naming each wrong place below `pointer`, at most 20.
-    """
-    return sound(questions, survey_type, pointer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +39,7 @@ class Questionnaire:
 
     @classmethod
     def read(cls, stored: Sequence[Mapping[str, Any]], survey_type: str) -> "Questionnaire":
-        """From what `checked` gave, and the survey's type."""
+        """From what `soundness.checked` gave, and the survey's type."""
         filters = {each["key"]: parse_filter(each["show_if"]) for each in stored if "show_if" in each}
         asked = []
         reader = ConditionReader(())
@@ -96,7 +85,7 @@ class Questionnaire:
         answers = {**stored, **read}
         path = self.walk(answers).path
         missed = [key for key, answer in read.items() if answer is not None and key not in path]
-        _refuse_any(
+        Invalid.refuse_any(
             [
                 FieldError(
                     f"{pointer}/{pointer_token(key)}", "The other answers do not lead here.", "not_reached"
@@ -127,7 +116,7 @@ class Questionnaire:
                 read[key] = read_answer(question, value)
             except WrongAnswer as wrong:
                 errors.append(FieldError(place + wrong.error.pointer, wrong.error.detail, wrong.error.code))
-        _refuse_any(errors)
+        Invalid.refuse_any(errors)
         return read
 
     def _shown(self, question: Asked, wanted: Sequence[str], default_locale: str) -> PublicQuestion:
@@ -160,10 +149,3 @@ class Questionnaire:
                 for text in (each["text"], each.get("help", {})):
                     tags |= {default_locale} if isinstance(text, str) else text.keys()
         return tags
-
-
-def _refuse_any(errors: Sequence[FieldError]) -> None:
-    if errors:
-        count = len(errors)
-        said = errors[0].detail if count == 1 else f"{count} answers are not acceptable."
-        raise Invalid(said, errors=errors)

@@ -110,7 +110,7 @@ class ResponseRecorder:
             detail = "is not a survey of this workspace"
             error = FieldError("/survey_id", detail, "unknown_survey")
             raise UnknownSurvey("The survey is unknown.", errors=[error])
-        _refuse_if(_errors(item, survey, self.unit.now))
+        Invalid.refuse_any(_errors(item, survey, self.unit.now))
         if self._before(item) is None:
             _refuse_unless_open(survey, item.answered_at or self.unit.now)
         number = self._number(item, survey)
@@ -256,11 +256,6 @@ def _errors(item: PartnerResponse, survey: SurveyFacts, now: datetime) -> list[F
                 detail = "must be absent: the survey is anonymous"
                 errors.append(FieldError(f"/{name}", detail, "anonymous"))
     return errors
-
-
-def _refuse_if(errors: Sequence[FieldError]) -> None:
-    if errors:
-        raise Invalid("The response is not valid.", errors=errors)
 
 
 def _refuse_unless_open(survey: SurveyFacts, answered_at: datetime) -> None:

@@ -36,7 +36,7 @@ class ResultsFilter:
 
     def check(self) -> None:
         """Raises `Invalid` for a window without a day."""
-        _refuse_any([*self.wrong()])
+        Invalid.refuse_any([*self.wrong()])
 
     def wrong(self) -> Iterator[FieldError]:
         """Each wrong parameter."""
@@ -63,7 +63,7 @@ class ResultsQuery:
 
     def check(self) -> None:
         """Raises `Invalid` with each wrong parameter."""
-        _refuse_any([*self.filter.wrong(), *self._wrong_comparison()])
+        Invalid.refuse_any([*self.filter.wrong(), *self._wrong_comparison()])
 
     def _wrong_comparison(self) -> Iterator[FieldError]:
         start, end = self.compare_start, self.compare_end
@@ -85,8 +85,3 @@ class ResultsQuery:
 
 def _is_empty(start: date | None, end: date | None) -> bool:
     return start is not None and end is not None and start >= end
-
-
-def _refuse_any(errors: Sequence[FieldError]) -> None:
-    if errors:
-        raise Invalid(errors[0].detail, errors=errors)

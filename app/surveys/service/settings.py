@@ -41,8 +41,7 @@ class SettingsCheck:
             *_time_errors(settings, self.unit.now if "closes_at" in changed else None),
             *_rule_errors(settings, questions),
         ]
-        if errors:
-            raise Invalid("The survey is not valid.", errors=errors)
+        Invalid.refuse_any(errors)
         if settings["audience"] is not None and "audience" in changed:
             await ContactMatcher(self.unit).check(parse_filter(settings["audience"]), "/audience")
         if "followup_rules" in changed:

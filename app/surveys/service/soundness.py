@@ -19,10 +19,13 @@ from app.surveys.service.reachability import Reachability, TooComplex
 Stored = Mapping[str, Any]
 
 
-def sound(questions: Sequence[QuestionInput], survey_type: SurveyType, pointer: str) -> list[dict[str, Any]]:
-    """The questions as they are stored. Raises `Invalid` with every wrong place.
+def checked(
+    questions: Sequence[QuestionInput], survey_type: SurveyType, pointer: str = "/questions"
+) -> list[dict[str, Any]]:
+    """The questions as they are stored: plain JSON, every default filled in, absent fields left out.
 
-    What can be reached is asked only of questions that make sense one by one.
+    Raises `Invalid` naming each wrong place below `pointer`, at most 20. What can be reached is asked only of
+    questions that make sense one by one.
     """
     if len(questions) > MOST_QUESTIONS:
         raise Invalid.at(pointer, f"A survey has at most {MOST_QUESTIONS} questions.", "too_many")
@@ -34,17 +37,9 @@ def sound(questions: Sequence[QuestionInput], survey_type: SurveyType, pointer: 
         *(error for index, each in enumerate(stored) for error in _errors(each, f"{pointer}/{index}")),
         *errors,
     ]
-    _refuse_any(errors)
-    _refuse_any(list(_unreachable(asked, pointer)))
+    Invalid.refuse_any(errors)
+    Invalid.refuse_any(list(_unreachable(asked, pointer)))
     return stored
-
-
-def _refuse_any(errors: Sequence[FieldError]) -> None:
-    if errors:
-        count = len(errors)
-        raise Invalid(
-            errors[0].detail if count == 1 else f"{count} places are not acceptable.", errors=errors
-        )
 
 
 def _stored(question: QuestionInput) -> dict[str, Any]:

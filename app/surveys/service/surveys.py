@@ -29,8 +29,9 @@ from app.surveys.schemas.surveys import (
     SurveyVersionPage,
 )
 from app.surveys.service.planning import TriggerService, plan_audience
-from app.surveys.service.questionnaire import Questionnaire, checked
+from app.surveys.service.questionnaire import Questionnaire
 from app.surveys.service.settings import SettingsCheck, usual_followup_rules
+from app.surveys.service.soundness import checked
 from app.surveys.service.timing import Calendar
 from app.surveys.service.turning import next_turn
 

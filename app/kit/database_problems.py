@@ -12,6 +12,7 @@ from app.kit.errors import Conflict, InternalError, Invalid, Problem, Unavailabl
 AWAY = Unavailable, "The database cannot be reached just now; nothing was changed. Try again."
 BUSY = Unavailable, "The database is busy just now; nothing was changed. Try again."
 READ_ONLY = "25006"
+TOOK_TOO_LONG = "57014"
 
 # The longest matching prefix of the SQLSTATE wins.
 MEANINGS: dict[str, tuple[type[Problem], str]] = {
@@ -32,7 +33,7 @@ MEANINGS: dict[str, tuple[type[Problem], str]] = {
     "53": BUSY,
     "54": (Invalid, "A value is too large or too complex to be stored."),
     "55P03": BUSY,
-    "57014": (Unavailable, "The database took too long over this and stopped; nothing was changed."),
+    TOOK_TOO_LONG: (Unavailable, "The database took too long over this and stopped; nothing was changed."),
     "57P": AWAY,
     "58": AWAY,
 }

@@ -24,6 +24,7 @@ from app.kit.filter_sql import FilterField, FilterFields, json_attributes
 from app.kit.filters import Operator
 from app.kit.hot import HotStatement
 from app.kit.pages import PageRequest, Sorting, SortKey
+from app.kit.searching import rows_found
 
 SORTING = Sorting(
     ContactRow.id,
@@ -166,7 +167,7 @@ class ContactRepository:
         statement = self._contacts().where(*where)
         if not include_archived:
             statement = statement.where(ContactRow.archived_at.is_(None))
-        return (await self._unit.session.execute(page.apply(statement))).scalars().all()
+        return await rows_found(self._unit, page.apply(statement))
 
     async def record(self, contact_id: UUID) -> Record | None:
         """The fast lane of `get`."""

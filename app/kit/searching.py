@@ -1,0 +1,34 @@
+"""Running what a caller's filter came to, whatever PostgreSQL knows of the rows by then."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from app.kit.database import Unit
+from app.kit.database_problems import TOOK_TOO_LONG, sqlstate_of
+
+_FOR_A_MOMENT = "SET LOCAL statement_timeout = '2s'"
+
+
+async def rows_found(unit: Unit, statement: sa.Select[Any]) -> Sequence[Any]:
+    """The entities that a search finds; one that takes long is tried once more, without nested loops.
+
+    Before its first ANALYZE PostgreSQL takes the rows of a workspace for one row, and a hundred thousand that
+    have a tag for a few: it then compares each with each of them, one by one.
+    """
+    session, connection = unit.session, unit.connection
+    rows: Sequence[Any]
+    try:
+        async with unit.savepoint():
+            await connection.execute(_FOR_A_MOMENT)
+            rows = (await session.execute(statement)).scalars().all()
+        await connection.execute("SET LOCAL statement_timeout TO DEFAULT")
+    except DBAPIError as error:
+        if sqlstate_of(error) != TOOK_TOO_LONG:
+            raise
+        await connection.execute("SET LOCAL enable_nestloop = off")
+        rows = (await session.execute(statement)).scalars().all()
+        await connection.execute("SET LOCAL enable_nestloop TO DEFAULT")
+    return rows

@@ -115,6 +115,30 @@ async def test_tests_and_unfinished_responses_are_in_no_score(surveys: SurveyWor
     assert await answered.value("net_promoter_score") == 0
 
 
+@pytest.mark.parametrize(
+    ("metric", "type", "scores"),
+    [
+        ("net_promoter_score", "nps", [0, 6, 7, 9, 10, 10, 8]),
+        ("customer_satisfaction", "csat", [1, 3, 4, 5, 5, 5, 2]),
+        ("customer_effort", "ces", [1, 4, 5, 6, 7, 7, 7, 7, 3]),
+    ],
+)
+async def test_a_metric_and_the_results_of_its_only_survey_say_the_same(
+    surveys: SurveyWorld, answered: Reader, metric: str, type: str, scores: list[int]
+) -> None:
+    for score in scores:
+        await surveys.answer(NOON, type, score)
+    await surveys.answer(YESTERDAY, type, scores[0])
+    snapshot = await answered.day(metric)
+    survey_id = await surveys.survey(type)
+    answer = await answered.client.get(
+        f"/v1/surveys/{survey_id}/results", params={"from": NOON.date().isoformat()}
+    )
+    results = answer.json()
+    told = [results[name] for name in ("n", "score", "ci_low", "ci_high")]
+    assert told == [snapshot[name] for name in ("n", "value", "ci_low", "ci_high")]
+
+
 async def test_an_anonymous_response_counts_on_its_day(surveys: SurveyWorld, answered: Reader) -> None:
     await surveys.answer_anonymously(YESTERDAY.date(), "nps", 10)
     await surveys.answer(YESTERDAY, "nps", 0)

@@ -18,7 +18,7 @@ from app.surveys.schemas.results import (
     TrendPoint,
     VersionFigures,
 )
-from app.surveys.service.breakdowns import GroupFields, breakdown, check_size
+from app.surveys.service.breakdowns import GroupFields, Grouping, breakdown, check_size
 from app.surveys.service.figures import added, band_figures, figures, no_figures, rate_figures, tally_of
 from app.surveys.service.question_figures import question_figures
 from app.surveys.service.question_results import AskedQuestion, QuestionCounter, asked_questions
@@ -60,6 +60,7 @@ class _Report:
     async def written(self) -> SurveyResults:
         await self.repository.expect_much()
         questions = asked_questions(await self._versions())
+        groupings = await self._groupings(questions)
         counter = QuestionCounter(questions, self.survey.type, self.unit.now)
         scores, totals = await self.repository.scores(self.selection, self.query.trend, counter.totals())
         counts = added((row.score, row.responses) for row in scores)
@@ -67,7 +68,7 @@ class _Report:
         responses = sum(counts.values())
         withholding = await self._withholding(responses, n)
         answers = await counter.count(self.repository, self.selection, scores, totals)
-        groups, group_count = await self._breakdown(questions, withholding)
+        groups, group_count = await self._breakdown(groupings, withholding)
         shows_responses = not withholding.withholds(responses - n)
         locale = self.survey.default_locale
         return SurveyResults(
@@ -103,14 +104,16 @@ class _Report:
         self.everybody = await self.repository.total(ResultsFilter().selection(self.survey))
         return Withholding.of(responses, n, self.everybody - responses)
 
-    async def _breakdown(
-        self, questions: Sequence[AskedQuestion], withholding: Withholding
-    ) -> tuple[list[GroupFigures], int]:
+    async def _groupings(self, questions: Sequence[AskedQuestion]) -> list[Grouping]:
         if not self.query.group_by:
-            return [], 0
+            return []
         attributes = await self.repository.attributes()
-        groupings = GroupFields(self.survey, questions, attributes).find(self.query.group_by)
-        if withholding.everything:
+        return GroupFields(self.survey, questions, attributes).find(self.query.group_by)
+
+    async def _breakdown(
+        self, groupings: Sequence[Grouping], withholding: Withholding
+    ) -> tuple[list[GroupFigures], int]:
+        if not groupings or withholding.everything:
             return [], 0
         groups, count = await self.repository.groups(
             self.selection, [grouping.field for grouping in groupings]

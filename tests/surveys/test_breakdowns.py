@@ -2,12 +2,16 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
+from app.kit.resources import Resources
 from app.surveys.service.suppression import MINIMUM
-from tests.surveys.answered import NPS, Answered, answered_survey, day
+from tests.conftest import Tenant
+from tests.surveys.answered import NPS, Answered, Json, answered_survey, day
 
 CHOICE = {
     "key": "team",
@@ -20,20 +24,20 @@ QUESTIONS = [NPS, CHOICE, SEVERAL, {"key": "again", "type": "boolean", "text": "
 
 
 @pytest.fixture
-async def survey(client, tenant, resources) -> Answered:
+async def survey(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> Answered:
     return await answered_survey(client, tenant, resources, questions=QUESTIONS)
 
 
 @pytest.fixture
-async def anonymous(client, tenant, resources) -> Answered:
+async def anonymous(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> Answered:
     return await answered_survey(client, tenant, resources, questions=QUESTIONS, anonymous=True)
 
 
-def sizes(found: dict) -> dict:
+def sizes(found: dict) -> Json:
     return {tuple(each["group"].values()): each["n"] for each in found["breakdown"]}
 
 
-async def test_two_fields_of_contacts_and_answers_agree_with_a_naive_count(survey):
+async def test_two_fields_of_contacts_and_answers_agree_with_a_naive_count(survey: Answered) -> None:
     await survey.client.post("/v1/attribute-definitions", json={"key": "plan", "type": "text"})
     chance = random.Random(11)
     people = [
@@ -72,7 +76,7 @@ async def test_two_fields_of_contacts_and_answers_agree_with_a_naive_count(surve
     assert sizes(await survey.results(group_by=["channel", "answers.team"])) == counted
 
 
-async def test_the_largest_group_comes_first(survey):
+async def test_the_largest_group_comes_first(survey: Answered) -> None:
     await survey.scored(1, 2, 3, channel="web")
     await survey.scored(1, channel=None)
     await survey.scored(1, 2, channel="email")
@@ -81,14 +85,14 @@ async def test_the_largest_group_comes_first(survey):
     assert found["breakdown_groups"] == 3
 
 
-async def test_a_response_counts_in_each_tag_of_its_contact(survey):
+async def test_a_response_counts_in_each_tag_of_its_contact(survey: Answered) -> None:
     both, none = await survey.contacts([{"tags": ["a", "b"]}, {}])
     await survey.scored(10, contact_id=both)
     await survey.scored(0, contact_id=none)
     assert sizes(await survey.results(group_by="tags")) == {("a",): 1, ("b",): 1, (None,): 1}
 
 
-async def test_a_response_counts_in_each_of_its_choices(survey):
+async def test_a_response_counts_in_each_of_its_choices(survey: Answered) -> None:
     await survey.answered(
         [
             {"answers": {"score": 10, "tools": ["red", "blue"]}},
@@ -114,7 +118,7 @@ async def test_a_response_counts_in_each_of_its_choices(survey):
         ("attributes.joined", "2026-01-31"),
     ],
 )
-async def test_groups_have_values_of_their_type(survey, field, value):
+async def test_groups_have_values_of_their_type(survey: Answered, field: str, value: Any) -> None:
     for key, type in (("seats", "number"), ("beta", "boolean"), ("joined", "date")):
         await survey.client.post("/v1/attribute-definitions", json={"key": key, "type": type})
     attributes = {"seats": 2.5, "beta": False, "joined": "2026-01-31"}
@@ -126,7 +130,7 @@ async def test_groups_have_values_of_their_type(survey, field, value):
     assert group["group"] == {field: value}
 
 
-async def test_the_owner_is_named_by_id(survey):
+async def test_the_owner_is_named_by_id(survey: Answered) -> None:
     member = (await survey.client.post("/v1/members", json={"name": "M", "email": "m@example.com"})).json()
     (contact_id,) = await survey.contacts([{"owner_id": UUID(member["id"])}])
     await survey.scored(9, contact_id=contact_id)
@@ -134,7 +138,7 @@ async def test_the_owner_is_named_by_id(survey):
 
 
 @pytest.mark.parametrize("field", ["nonsense", "attributes.none", "answers.none", "email", "tags.x"])
-async def test_unknown_fields_are_refused_with_the_known_ones(survey, field):
+async def test_unknown_fields_are_refused_with_the_known_ones(survey: Answered, field: str) -> None:
     path = f"/v1/surveys/{survey.survey_id}/results"
     answer = await survey.client.get(path, params={"group_by": field})
     error = answer.json()["errors"][0]
@@ -143,12 +147,12 @@ async def test_unknown_fields_are_refused_with_the_known_ones(survey, field):
     assert "answers.team" in error["detail"]
 
 
-async def test_no_field_twice_and_no_third_one(survey):
+async def test_no_field_twice_and_no_third_one(survey: Answered) -> None:
     assert await survey.refused(group_by=["channel", "channel"]) == ("?group_by", "repeated")
     assert (await survey.refused(group_by=["channel", "locale", "company"]))[0] == "?group_by"
 
 
-async def test_of_very_many_groups_the_largest_are_listed(survey):
+async def test_of_very_many_groups_the_largest_are_listed(survey: Answered) -> None:
     ids = await survey.contacts([{"company": f"Company {number}"} for number in range(1_001)])
     await survey.answered({"answers": {"score": 9}, "contact_id": contact_id} for contact_id in ids)
     await survey.scored(9, contact_id=ids[-1])
@@ -158,12 +162,12 @@ async def test_of_very_many_groups_the_largest_are_listed(survey):
 
 
 @pytest.mark.parametrize("field", ["tags", "company", "attributes.any", "answers.tools"])
-async def test_an_anonymous_survey_has_no_contacts_to_group_by(anonymous, field):
+async def test_an_anonymous_survey_has_no_contacts_to_group_by(anonymous: Answered, field: str) -> None:
     assert await anonymous.refused(group_by=field) == ("?group_by", "anonymous")
 
 
 @pytest.mark.parametrize("count", [1, 4])
-async def test_few_answers_to_an_anonymous_survey_are_nothing_at_all(anonymous, count):
+async def test_few_answers_to_an_anonymous_survey_are_nothing_at_all(anonymous: Answered, count: int) -> None:
     await anonymous.answered([{"answers": {"score": 3, "team": "red"}}] * count)
     found = await anonymous.results(trend="day", group_by="channel")
     assert found["suppressed_below"] == MINIMUM
@@ -175,13 +179,13 @@ async def test_few_answers_to_an_anonymous_survey_are_nothing_at_all(anonymous, 
     assert {each["mean"] for each in found["questions"]} == {None}
 
 
-async def test_five_answers_are_published(anonymous):
+async def test_five_answers_are_published(anonymous: Answered) -> None:
     await anonymous.scored(*[10] * 5)
     found = await anonymous.results()
     assert (found["n"], found["score"], found["distribution"]["10"]) == (5, 100, 5)
 
 
-async def test_a_small_group_is_hidden_with_another_that_would_give_it_away(anonymous):
+async def test_a_small_group_is_hidden_with_another_that_would_give_it_away(anonymous: Answered) -> None:
     for team, count in (("red", 3), ("green", 7), ("blue", 20)):
         await anonymous.answered([{"answers": {"score": 9, "team": team}}] * count)
     found = await anonymous.results(group_by="answers.team")
@@ -191,7 +195,7 @@ async def test_a_small_group_is_hidden_with_another_that_would_give_it_away(anon
     assert team["distribution"] == {"red": None, "green": None, "blue": 20}
 
 
-async def test_small_cells_of_two_fields_cannot_be_worked_out(anonymous):
+async def test_small_cells_of_two_fields_cannot_be_worked_out(anonymous: Answered) -> None:
     for channel, team, count in (
         ("web", "red", 2),
         ("web", "blue", 9),
@@ -205,7 +209,7 @@ async def test_small_cells_of_two_fields_cannot_be_worked_out(anonymous):
     assert {each["score"] for each in found["breakdown"]} == {None}
 
 
-async def test_a_small_period_is_hidden_with_another(anonymous):
+async def test_a_small_period_is_hidden_with_another(anonymous: Answered) -> None:
     for month, count in (("01", 2), ("02", 6), ("03", 30)):
         await anonymous.scored(*[9] * count, answered_on=day(f"2026-{month}-10"))
     trend = (await anonymous.results(trend="month"))["trend"]
@@ -213,7 +217,7 @@ async def test_a_small_period_is_hidden_with_another(anonymous):
     assert [point["score"] is None for point in trend] == [True, True, False]
 
 
-async def test_filters_that_leave_out_a_few_publish_nothing(anonymous):
+async def test_filters_that_leave_out_a_few_publish_nothing(anonymous: Answered) -> None:
     await anonymous.scored(*[9] * 20, channel="web")
     await anonymous.scored(*[2] * 3, channel="email")
     assert (await anonymous.results())["n"] == 23
@@ -221,7 +225,7 @@ async def test_filters_that_leave_out_a_few_publish_nothing(anonymous):
     assert (await anonymous.results(channel="email"))["n"] is None
 
 
-async def test_values_given_by_few_are_hidden_inside_their_band(anonymous):
+async def test_values_given_by_few_are_hidden_inside_their_band(anonymous: Answered) -> None:
     await anonymous.scored(*[10] * 12, *[9] * 3, *[7] * 6, *[0] * 8)
     found = await anonymous.results()
     assert [band["count"] for band in found["bands"]] == [8, 6, 15]
@@ -229,7 +233,7 @@ async def test_values_given_by_few_are_hidden_inside_their_band(anonymous):
     assert (found["distribution"]["0"], found["distribution"]["7"]) == (8, 6)
 
 
-async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous):
+async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous: Answered) -> None:
     await anonymous.scored(*[9] * 6)
     await anonymous.scored(0, settled=False)
     await anonymous.invited([{"answered": True}] * 6 + [{"answered": True, "settled": False}])
@@ -238,12 +242,16 @@ async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous):
 
 
 @pytest.mark.parametrize("fields", ["answers.score", ["channel", "answers.score"]])
-async def test_scores_of_an_anonymous_survey_are_not_grouped_by(anonymous, fields):
+async def test_scores_of_an_anonymous_survey_are_not_grouped_by(
+    anonymous: Answered, fields: str | list[str]
+) -> None:
     """Its distribution hides values within their band, a list of groups would hide others."""
     assert await anonymous.refused(group_by=fields) == ("?group_by", "anonymous")
 
 
-async def test_the_few_who_gave_no_score_cannot_be_subtracted(client, tenant, resources):
+async def test_the_few_who_gave_no_score_cannot_be_subtracted(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     questions = [NPS | {"required": False}, CHOICE, QUESTIONS[3]]
     survey = await answered_survey(client, tenant, resources, questions=questions, anonymous=True)
     await survey.scored(*[9] * 10)
@@ -254,7 +262,9 @@ async def test_the_few_who_gave_no_score_cannot_be_subtracted(client, tenant, re
         assert None in (question["n"], question["skipped"], question["not_reached"])
 
 
-async def test_extremes_are_one_persons_answer(client, tenant, resources):
+async def test_extremes_are_one_persons_answer(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     questions = [NPS, {"key": "hours", "type": "number", "text": "Hours?"}]
     survey = await answered_survey(client, tenant, resources, questions=questions, anonymous=True)
     await survey.answered([{"answers": {"score": 9, "hours": hours}} for hours in range(6)])
@@ -263,7 +273,7 @@ async def test_extremes_are_one_persons_answer(client, tenant, resources):
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_no_count_of_an_anonymous_survey_is_small(anonymous, seed):
+async def test_no_count_of_an_anonymous_survey_is_small(anonymous: Answered, seed: int) -> None:
     chance = random.Random(seed)
     await anonymous.answered(
         {

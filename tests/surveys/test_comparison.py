@@ -1,14 +1,17 @@
 """Comparing the results of two windows."""
 
+import httpx
 import pytest
 
-from tests.surveys.answered import Answered, answered_survey, day
+from app.kit.resources import Resources
+from tests.conftest import Tenant
+from tests.surveys.answered import Answered, Json, answered_survey, day
 
 BOTH = {"from": "2026-02-01", "to": "2026-03-01", "compare_from": "2026-01-01", "compare_to": "2026-02-01"}
 
 
 @pytest.fixture
-async def survey(client, tenant, resources) -> Answered:
+async def survey(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> Answered:
     return await answered_survey(client, tenant, resources)
 
 
@@ -17,7 +20,7 @@ async def spread(survey: Answered, answered_on: str, promoters: int, passives: i
     await survey.scored(*scores, answered_on=day(answered_on))
 
 
-async def test_fifteen_points_on_two_samples_of_two_hundred_may_be_chance(survey):
+async def test_fifteen_points_on_two_samples_of_two_hundred_may_be_chance(survey: Answered) -> None:
     await spread(survey, "2026-01-10", 85, 50, 65)
     await spread(survey, "2026-02-10", 100, 50, 50)
     found = await survey.results(**BOTH)
@@ -29,7 +32,7 @@ async def test_fifteen_points_on_two_samples_of_two_hundred_may_be_chance(survey
     assert comparison["significant"] is False
 
 
-async def test_fifteen_points_on_two_samples_of_two_thousand_are_not(survey):
+async def test_fifteen_points_on_two_samples_of_two_thousand_are_not(survey: Answered) -> None:
     await spread(survey, "2026-01-10", 850, 500, 650)
     await spread(survey, "2026-02-10", 1000, 500, 500)
     comparison = (await survey.results(**BOTH))["comparison"]
@@ -37,7 +40,7 @@ async def test_fifteen_points_on_two_samples_of_two_thousand_are_not(survey):
     assert comparison["significant"] is True
 
 
-async def test_without_answers_before_there_is_nothing_to_compare(survey):
+async def test_without_answers_before_there_is_nothing_to_compare(survey: Answered) -> None:
     await spread(survey, "2026-02-10", 3, 2, 1)
     comparison = (await survey.results(**BOTH))["comparison"]
     assert comparison["before"] == {
@@ -52,7 +55,7 @@ async def test_without_answers_before_there_is_nothing_to_compare(survey):
     assert {comparison[name] for name in ("difference", "ci_low", "p_value", "significant")} == {None}
 
 
-async def test_the_other_filters_hold_for_both_windows(survey):
+async def test_the_other_filters_hold_for_both_windows(survey: Answered) -> None:
     await survey.scored(10, 10, channel="web", answered_on=day("2026-01-10"))
     await survey.scored(0, 0, 0, channel="email", answered_on=day("2026-01-10"))
     await survey.scored(10, channel="web", answered_on=day("2026-02-10"))
@@ -71,11 +74,15 @@ async def test_the_other_filters_hold_for_both_windows(survey):
         ({"from": "2026-02-01", "to": "2026-02-01"}, ("?to", "empty_window")),
     ],
 )
-async def test_windows_that_make_no_sense_are_refused(survey, query, refusal):
+async def test_windows_that_make_no_sense_are_refused(
+    survey: Answered, query: Json, refusal: tuple[str, str]
+) -> None:
     assert await survey.refused(**query) == refusal
 
 
-async def test_a_small_window_of_an_anonymous_survey_is_not_compared_with(client, tenant, resources):
+async def test_a_small_window_of_an_anonymous_survey_is_not_compared_with(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(client, tenant, resources, anonymous=True)
     await survey.scored(*[10] * 4, answered_on=day("2026-01-10"))
     await survey.scored(*[10] * 8, answered_on=day("2026-02-10"))
@@ -86,14 +93,18 @@ async def test_a_small_window_of_an_anonymous_survey_is_not_compared_with(client
     assert comparison["difference"] is None
 
 
-async def test_an_earlier_window_that_leaves_out_a_few_is_not_compared_with(client, tenant, resources):
+async def test_an_earlier_window_that_leaves_out_a_few_is_not_compared_with(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(client, tenant, resources, anonymous=True)
     await survey.scored(*[10] * 8, answered_on=day("2026-01-10"))
     await survey.scored(*[0] * 3, answered_on=day("2026-03-10"))
     assert (await survey.results(**BOTH))["comparison"]["before"]["n"] is None
 
 
-async def test_two_windows_that_leave_a_few_between_them_are_not_compared(client, tenant, resources):
+async def test_two_windows_that_leave_a_few_between_them_are_not_compared(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(client, tenant, resources, anonymous=True)
     await survey.scored(*[10] * 8, answered_on=day("2026-01-10"))
     await survey.scored(*[10] * 8, answered_on=day("2026-02-10"))

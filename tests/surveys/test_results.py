@@ -2,15 +2,19 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from statistics import mean
 
+import httpx
 import pytest
 
 from app.kit.intervals import wilson
+from app.kit.resources import Resources
 from app.surveys.service.questionnaire import Questionnaire
 from app.surveys.service.scoring import Tally
-from tests.surveys.answered import NPS, Answered, answered_survey, day
+from tests.conftest import Tenant
+from tests.surveys.answered import NPS, Answered, Json, answered_survey, day
 
 QUESTIONS = [
     NPS,
@@ -47,11 +51,11 @@ QUESTIONS = [
 
 
 @pytest.fixture
-async def survey(client, tenant, resources) -> Answered:
+async def survey(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> Answered:
     return await answered_survey(client, tenant, resources, questions=QUESTIONS)
 
 
-def random_response(random: random.Random, questionnaire: Questionnaire) -> dict:
+def random_response(random: random.Random, questionnaire: Questionnaire) -> Json:
     said = {
         "score": random.randint(0, 10),
         "reason": random.choice(["price", "support", "quality", None]),
@@ -83,11 +87,11 @@ async def questionnaire_of(survey: Answered) -> Questionnaire:
     return Questionnaire.read([{k: v for k, v in each.items() if v is not None} for each in stored], "nps")
 
 
-def counted(survey: Answered) -> list[dict]:
+def counted(survey: Answered) -> list[Json]:
     return [row for row in survey.responses if row["state"] == "completed" and not row["is_test"]]
 
 
-async def test_every_figure_is_that_of_a_naive_count(survey):
+async def test_every_figure_is_that_of_a_naive_count(survey: Answered) -> None:
     questionnaire = await questionnaire_of(survey)
     chance = random.Random(20260117)
     await survey.answered(random_response(chance, questionnaire) for _ in range(400))
@@ -158,7 +162,9 @@ def assert_question(question: dict, rows: list[dict], questionnaire: Questionnai
         },
     ],
 )
-async def test_who_was_led_past_a_question_is_told_from_who_skipped_it(client, tenant, resources, condition):
+async def test_who_was_led_past_a_question_is_told_from_who_skipped_it(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, condition: Json
+) -> None:
     last = {"key": "last", "type": "text", "text": "Last?", "show_if": condition}
     survey = await answered_survey(client, tenant, resources, questions=[*QUESTIONS, last])
     questionnaire = await questionnaire_of(survey)
@@ -181,14 +187,16 @@ async def test_who_was_led_past_a_question_is_told_from_who_skipped_it(client, t
         ({"questions_version": 2}, lambda row: False),
     ],
 )
-async def test_filters_select_the_responses_that_match(survey, query, holds):
+async def test_filters_select_the_responses_that_match(
+    survey: Answered, query: Json, holds: Callable[[Json], bool]
+) -> None:
     questionnaire = await questionnaire_of(survey)
     chance = random.Random(7)
     await survey.answered(random_response(chance, questionnaire) for _ in range(60))
     assert (await survey.results(**query))["n"] == sum(holds(row) for row in counted(survey))
 
 
-async def test_a_survey_without_responses_has_no_score(survey):
+async def test_a_survey_without_responses_has_no_score(survey: Answered) -> None:
     found = await survey.results(trend="day", group_by="channel")
     assert (found["n"], found["responses"]) == (0, 0)
     nothing = ("score", "ci_low", "ci_high", "mean", "response_rate", "start_rate", "completion_rate")
@@ -197,7 +205,7 @@ async def test_a_survey_without_responses_has_no_score(survey):
     assert {question["n"] for question in found["questions"]} == {0}
 
 
-async def test_tests_and_partial_responses_are_in_no_score(survey):
+async def test_tests_and_partial_responses_are_in_no_score(survey: Answered) -> None:
     await survey.scored(10)
     await survey.scored(0, is_test=True)
     await survey.scored(0, state="partial")
@@ -205,14 +213,16 @@ async def test_tests_and_partial_responses_are_in_no_score(survey):
     assert (found["n"], found["score"]) == (1, 100)
 
 
-async def test_five_promoters_are_not_certain(survey):
+async def test_five_promoters_are_not_certain(survey: Answered) -> None:
     await survey.scored(*[10] * 5)
     found = await survey.results()
     assert found["score"] == 100
     assert found["ci_low"] < 100
 
 
-async def test_the_versions_are_named_and_their_questions_kept_apart(client, tenant, resources):
+async def test_the_versions_are_named_and_their_questions_kept_apart(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(client, tenant, resources, questions=[NPS, QUESTIONS[7]])
     await survey.answered([{"answers": {"score": 9, "ease": 4}}] * 3)
     await survey.ask([NPS, {"key": "ease", "type": "text", "text": "How easy?"}, QUESTIONS[5]])
@@ -232,8 +242,8 @@ async def test_the_versions_are_named_and_their_questions_kept_apart(client, ten
 
 
 async def test_whoever_answers_without_the_score_question_is_a_response_without_score(
-    client, tenant, resources
-):
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(
         client, tenant, resources, questions=[NPS | {"required": False}, QUESTIONS[7]]
     )
@@ -243,7 +253,9 @@ async def test_whoever_answers_without_the_score_question_is_a_response_without_
     assert found["questions"][0]["skipped"] == 1
 
 
-async def test_a_custom_survey_has_statistics_and_no_score(client, tenant, resources):
+async def test_a_custom_survey_has_statistics_and_no_score(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     survey = await answered_survey(client, tenant, resources, type="custom", questions=QUESTIONS[7:])
     await survey.answered([{"answers": {"ease": ease}} for ease in (1, 5, 5)])
     found = await survey.results(trend="day", group_by="answers.ease")
@@ -256,7 +268,9 @@ async def test_a_custom_survey_has_statistics_and_no_score(client, tenant, resou
     assert [point["n"] for point in found["trend"]] == [3]
 
 
-async def test_many_choices_are_counted_as_few_are(client, tenant, resources):
+async def test_many_choices_are_counted_as_few_are(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
     choices = [{"key": f"c{number}", "text": "…"} for number in range(30)]
     question = {"key": "many", "type": "multi_choice", "text": "Which?", "choices": choices}
     survey = await answered_survey(client, tenant, resources, type="custom", questions=[question])
@@ -266,7 +280,7 @@ async def test_many_choices_are_counted_as_few_are(client, tenant, resources):
     assert {key: n for key, n in found["distribution"].items() if n} == {"c1": 1, "c2": 2}
 
 
-async def test_rates_are_of_those_who_were_asked(survey):
+async def test_rates_are_of_those_who_were_asked(survey: Answered) -> None:
     opened = {"opened": True}
     await survey.invited(
         [
@@ -294,7 +308,7 @@ async def test_rates_are_of_those_who_were_asked(survey):
     assert found["completion_rate"]["value"] == pytest.approx(1 / 3, abs=1e-6)
 
 
-async def test_invitations_are_counted_by_the_local_day_they_were_made_on(survey):
+async def test_invitations_are_counted_by_the_local_day_they_were_made_on(survey: Answered) -> None:
     await survey.invited([{"created_at": datetime(2026, 1, 31, 23, 30, tzinfo=UTC)}])
     assert (await survey.results(**{"from": "2026-02-01"}))["invited"] == 0
     await survey.client.patch("/v1/workspace", json={"timezone": "Europe/Berlin"})
@@ -302,7 +316,7 @@ async def test_invitations_are_counted_by_the_local_day_they_were_made_on(survey
     assert (await survey.results(questions_version=1))["invited"] is None
 
 
-async def test_a_trend_has_its_gaps(survey):
+async def test_a_trend_has_its_gaps(survey: Answered) -> None:
     await survey.scored(10, answered_on=day("2026-01-15"))
     await survey.scored(0, 10, answered_on=day("2026-03-31"))
     trend = (await survey.results(trend="month"))["trend"]
@@ -313,19 +327,21 @@ async def test_a_trend_has_its_gaps(survey):
     ]
 
 
-async def test_a_trend_may_go_by_iteration(survey):
+async def test_a_trend_may_go_by_iteration(survey: Answered) -> None:
     await survey.scored(10, iteration=1)
     await survey.scored(0, iteration=3)
     trend = (await survey.results(trend="iteration"))["trend"]
     assert [(each["iteration"], each["n"]) for each in trend] == [(1, 1), (2, 0), (3, 1)]
 
 
-async def test_a_trend_of_more_points_than_anybody_reads_is_refused(survey):
+async def test_a_trend_of_more_points_than_anybody_reads_is_refused(survey: Answered) -> None:
     await survey.scored(10, answered_on=day("2000-01-01"))
     await survey.scored(10, answered_on=day("2020-01-01"))
     assert await survey.refused(trend="day") == ("?trend", "too_many_points")
 
 
-async def test_another_workspace_has_no_such_survey(survey, other_client):
+async def test_another_workspace_has_no_such_survey(
+    survey: Answered, other_client: httpx.AsyncClient
+) -> None:
     answer = await other_client.get(f"/v1/surveys/{survey.survey_id}/results")
     assert answer.status_code == 404

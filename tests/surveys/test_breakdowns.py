@@ -33,7 +33,7 @@ async def anonymous(client: httpx.AsyncClient, tenant: Tenant, resources: Resour
     return await answered_survey(client, tenant, resources, questions=QUESTIONS, anonymous=True)
 
 
-def sizes(found: dict) -> Json:
+def sizes(found: Json) -> dict[tuple[Any, ...], int]:
     return {tuple(each["group"].values()): each["n"] for each in found["breakdown"]}
 
 

@@ -117,7 +117,7 @@ async def test_every_figure_is_that_of_a_naive_count(survey: Answered) -> None:
         assert_question(question, rows, questionnaire)
 
 
-def assert_question(question: dict, rows: list[dict], questionnaire: Questionnaire) -> None:
+def assert_question(question: Json, rows: list[Json], questionnaire: Questionnaire) -> None:
     key = question["key"]
     answers = [row["answers"][key] for row in rows if key in row["answers"]]
     reached = sum(key in questionnaire.walk(row["answers"]).path for row in rows)

@@ -55,9 +55,9 @@ async def list_followups(
 ) -> Response:
     """The follow-ups, newest first unless sorted otherwise."""
     wanted = (contact_id, owner_id, state, root_cause, origin_kind, survey_id, overdue, due_from, due_to)
-    page = PageRequest(SORTING.parse(sort), limit, cursor, list(wanted))
+    page = PageRequest(SORTING.parse(sort), limit, cursor, wanted)
     listing = FollowupListing(*wanted)
-    return await call.read(lambda unit: FollowupService(unit).followups(page, listing))
+    return await call.read(lambda unit: FollowupService(unit).list(page, listing))
 
 
 @router.get("/{followup_id}", operation_id="followups_get", response_model=Followup)

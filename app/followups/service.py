@@ -74,7 +74,7 @@ class FollowupService:
         await self._insert([row])
         return self._shown(row)
 
-    async def open_many(self, openings: Sequence[FollowupOpening]) -> list[Followup]:
+    async def open_many(self, openings: Sequence[FollowupOpening]) -> Sequence[Followup]:
         """The follow-up of each opening, in order: a new one, or the one that its origin has opened before.
 
         The contacts must exist. Takes the same few statements however many openings there are.
@@ -89,7 +89,7 @@ class FollowupService:
     async def get(self, followup_id: UUID) -> Followup:
         return self._shown(await self._found(followup_id))
 
-    async def followups(self, page: PageRequest, listing: FollowupListing) -> FollowupPage:
+    async def list(self, page: PageRequest, listing: FollowupListing) -> FollowupPage:
         rows = await self.repository.page(page, listing)
         kept, cursor = page.cut(rows)
         return FollowupPage(items=[self._shown(row) for row in kept], next_cursor=cursor)
@@ -144,7 +144,7 @@ class FollowupService:
             self._change(row, {"overdue_since": row.due_at}, OVERDUE)
         return len(rows)
 
-    async def _rows(self, openings: Sequence[FollowupOpening]) -> list[FollowupRow]:
+    async def _rows(self, openings: Sequence[FollowupOpening]) -> Sequence[FollowupRow]:
         owners = await self.repository.contact_owners({opening.contact_id for opening in openings})
         wanted = {opening.owner_id for opening in openings if opening.owner_id is not None}
         active = await self.workspace.members_among(wanted)

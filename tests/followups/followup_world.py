@@ -1,5 +1,6 @@
 """A business in a few words: a contact with an owner, follow-ups on it, and what was published."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -79,7 +80,7 @@ class FollowupWorld:
         """What the sweeper would ask for, by the clock of the test."""
         await flag_overdue(self.resources, Job(OVERDUE_JOB, self.tenant.workspace_id))
 
-    async def open_many(self, *openings: FollowupOpening) -> list[Followup]:
+    async def open_many(self, *openings: FollowupOpening) -> Sequence[Followup]:
         async with self.resources.database.unit(self.tenant.workspace_id) as unit:
             return await FollowupService(unit).open_many(openings)
 

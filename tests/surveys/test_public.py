@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -150,6 +151,23 @@ async def test_every_dead_end_looks_the_same(asking: AskingWorld, stranger: http
 
     (body,) = seen_bodies
     assert "/problems/unknown-survey-link" in body
+
+
+async def test_a_survey_is_over_at_its_time_though_nobody_has_closed_it_yet(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    closes_at = asking.clock.now() + timedelta(hours=2)
+    survey_id = await a_survey(asking, closes_at=closes_at.isoformat())
+    early, late = await a_token(asking, survey_id), await a_token(asking, survey_id)
+    await said(stranger, early, score=9)
+
+    asking.clock.set(closes_at)
+
+    assert (await say(stranger, late, score=9)).status_code == 404
+    partner = f"/v1/surveys/{survey_id}/responses"
+    told_late = {"answers": {"score": 9}, "answered_at": (closes_at - timedelta(hours=1)).isoformat()}
+    assert (await asking.client.post(partner, json={"answers": {"score": 9}})).status_code == 409
+    assert (await asking.client.post(partner, json=told_late)).status_code == 201
 
 
 async def test_an_answer_in_progress_may_be_finished_in_the_days_of_grace(

@@ -154,6 +154,18 @@ async def test_reminders_of_an_anonymous_survey_do_not_tell_who_has_answered(ask
     assert sorted(reminded) == sorted([item["contact_id"], other["contact_id"]])
 
 
+async def test_an_address_that_works_again_is_reminded_whether_or_not_it_answered_in_secret(
+    asking: AskingWorld,
+) -> None:
+    survey_id, item = await invited(asking, anonymous=True)
+    await asking.answer(item["invitation_id"], settled=False)
+    url = f"/v1/surveys/{survey_id}/invitations/{item['invitation_id']}"
+    for delivery in ("bounced", "sent"):
+        assert (await asking.client.patch(url, json={"delivery": delivery})).status_code == 200
+    await days_pass(asking, 1)
+    assert len(await asking.published(REMINDED)) == 1
+
+
 async def test_who_is_known_to_have_answered_an_anonymous_survey_is_not_reminded(asking: AskingWorld) -> None:
     _, item = await invited(asking, anonymous=True)
     await asking.answer(item["invitation_id"], settled=True)

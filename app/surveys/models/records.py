@@ -26,13 +26,19 @@ class SurveyFacts(NamedTuple):
     recurrence_iterations: int | None
     followup_rules: list[dict[str, Any]]
     opened_at: datetime | None
+    closes_at: datetime | None
     closed_at: datetime | None
     archived_at: datetime | None
 
     @property
-    def takes_answers(self) -> bool:
-        """Whether it is open now."""
-        return self.state == "open" and self.archived_at is None
+    def over_at(self) -> datetime | None:
+        """When it closed, or is to close: it may be over a moment before anybody has closed it."""
+        return self.closed_at if self.state == "closed" else self.closes_at
+
+    def takes_answers(self, given_at: datetime) -> bool:
+        """Whether it is open for an answer given at this instant."""
+        is_over = self.over_at is not None and self.over_at <= given_at
+        return self.state == "open" and self.archived_at is None and not is_over
 
 
 class ResponseRecord(NamedTuple):

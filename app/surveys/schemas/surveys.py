@@ -109,7 +109,9 @@ class FollowupRuleInput(Input):
     owner_id: UUID | None = Field(
         default=None, description="The member who is to act; the contact's owner if null."
     )
-    due_hours: Hours = Field(default=48, description="Hours from the response to when it is due.")
+    due_hours: Hours = Field(
+        default=48, description="Hours from when the response is recorded to when it is due."
+    )
     title: Name | None = Field(default=None, description="The follow-up's title; made from the rule if null.")
 
 
@@ -120,7 +122,7 @@ class FollowupRule(Output):
     text_contains: list[str] = Field(description="Phrases, any of which in a text answer is enough.")
     question: str | None = Field(description="The text question to look in; all of them if null.")
     owner_id: UUID | None = Field(description="The member who is to act; the contact's owner if null.")
-    due_hours: int = Field(description="Hours from the response to when it is due.")
+    due_hours: int = Field(description="Hours from when the response is recorded to when it is due.")
     title: str | None = Field(description="The follow-up's title; made from the rule if null.")
 
 

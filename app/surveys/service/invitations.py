@@ -143,7 +143,8 @@ class InvitationService:
         before = SurveyInvitationBefore(delivery=row.delivery)
         row.delivery = delivery
         row.next_reminder_at = None
-        if delivery == "sent" and not row.answered and row.reminders_sent < survey.reminders_max:
+        is_known_to_have_answered = row.answered and row.settled
+        if delivery == "sent" and not is_known_to_have_answered and row.reminders_sent < survey.reminders_max:
             row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
         row.version += 1
         changed = SurveyInvitationChanged.model_construct(

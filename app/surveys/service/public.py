@@ -175,7 +175,7 @@ class PublicService:
 
     def _alive(self, opened: Opened | None) -> Opened:
         """Raises `UnknownSurveyLink` for whatever takes no answer, always the same."""
-        if opened is None or not (opened.invitation.works and opened.survey.takes_answers):
+        if opened is None or not (opened.invitation.works and opened.survey.takes_answers(self.unit.now)):
             raise unknown_survey_link()
         invitation, grace = opened.invitation, timedelta(hours=opened.survey.grace_hours)
         until = invitation.expires_at

@@ -260,11 +260,9 @@ def _errors(item: PartnerResponse, survey: SurveyFacts, now: datetime) -> list[F
 
 def _refuse_unless_open(survey: SurveyFacts, answered_at: datetime) -> None:
     """A closed survey still takes what was answered before it closed, however late it comes."""
-    if survey.takes_answers:
-        return
-    if survey.closed_at is None or survey.state != "closed":
+    if survey.state not in ("open", "closed"):
         raise SurveyNotOpen("The survey is not open: it takes no responses yet.")
-    if answered_at >= survey.closed_at:
+    if survey.over_at is not None and answered_at >= survey.over_at:
         raise SurveyNotOpen("The survey is closed: only responses from before it closed are taken.")
 
 

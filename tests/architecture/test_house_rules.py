@@ -62,13 +62,17 @@ PUBLIC = {
 }
 
 
-@functools.cache
 def sources(*folders: str) -> list[tuple[Path, ast.Module]]:
     return [
-        (path.relative_to(ROOT), ast.parse(path.read_text()))
+        (path.relative_to(ROOT), parsed(path))
         for folder in folders or ("app", "migrations")
         for path in sorted((ROOT / folder).rglob("*.py"))
     ]
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -10,7 +10,7 @@ import pytest
 
 from app.surveys.service.links import hash_of
 from tests.surveys.answering import a_link, a_survey, at, errors, record, responses, said, say, seen
-from tests.surveys.traces import Row, every_row, log_so_far, telling
+from tests.surveys.traces import Row, every_row, log_so_far, next_transaction, telling
 from tests.surveys.world import AskingWorld, Json
 from tests.working import work_off
 
@@ -28,6 +28,10 @@ class Secret:
     stranger: httpx.AsyncClient
     survey_id: str
     invited: list[Json]
+    since: str
+
+    async def rows(self) -> list[Row]:
+        return await every_row(self.asking, self.since)
 
     async def answer(self, many: int, *, after: int = 0, score: int = 9) -> None:
         """So many answer, all within one minute that nothing else falls into."""
@@ -63,17 +67,18 @@ class Secret:
 @pytest.fixture
 async def secret(asking: AskingWorld, stranger: httpx.AsyncClient) -> Secret:
     asking.clock.set(ASKED)
+    since = await next_transaction(asking)
     survey_id = await a_survey(asking, anonymous=True)
     contacts = [await asking.contact(emails=[{"address": f"ada{number}@example.com"}]) for number in range(7)]
     invited = await asking.invite(survey_id, *contacts, channel="email", locale="de")
-    return Secret(asking, stranger, survey_id, invited)
+    return Secret(asking, stranger, survey_id, invited, since)
 
 
 async def test_no_row_about_a_response_tells_who_or_when(secret: Secret) -> None:
     await secret.answer(5, score=3)
     await secret.work_off()
 
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
 
     responses_told = await secret.response_ids()
     assert len(responses_told) == 5
@@ -88,7 +93,7 @@ async def test_no_row_about_somebody_asked_tells_when_they_answered(secret: Secr
     await secret.answer(5, score=3)
     await secret.work_off()
 
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
 
     people = [item[name] for item in secret.invited for name in ("contact_id", "invitation_id")]
     assert telling(rows, people, [MINUTE]) == set()
@@ -103,7 +108,7 @@ async def test_such_a_trace_would_be_found(secret: Secret, trace: int) -> None:
         "UPDATE survey_responses SET locale = $2 WHERE workspace_id = $1", f"<{planted}>"
     )
 
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
 
     assert ("survey_responses", planted) in telling(rows, await secret.response_ids(), secret.secrets())
 
@@ -113,7 +118,7 @@ async def test_once_settled_not_even_row_ids_tell_who_gave_which(secret: Secret)
     before = await unsettled_order(secret, 5)
     await secret.work_off()
 
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
 
     given = [row for row in rows if is_of(row, "survey_responses", secret.survey_id)]
     asked = [row for row in rows if is_of(row, "survey_invitations", secret.survey_id)]
@@ -128,7 +133,7 @@ async def test_once_settled_not_even_row_ids_tell_who_gave_which(secret: Secret)
 async def unsettled_order(secret: Secret, many: int) -> list[str]:
     """The transactions of the answers, which link the rows until they are settled."""
     await secret.answer(many)
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
     given = [row for row in rows if is_of(row, "survey_responses", secret.survey_id)]
     assert len({row.xmin for row in given}) == many
     return [row.xmin for row in given]
@@ -305,7 +310,7 @@ async def test_participation_shows_when_five_have_answered(secret: Secret) -> No
 async def test_fewer_than_five_never_show_though_their_responses_are_settled(secret: Secret) -> None:
     """Beside the only response of a day, the only one who took part would be known."""
     await secret.answer(2)
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
     before = {row.xmin for row in rows if is_of(row, "survey_responses", secret.survey_id)}
 
     secret.asking.clock.set(ANSWERED + timedelta(days=1))
@@ -313,7 +318,7 @@ async def test_fewer_than_five_never_show_though_their_responses_are_settled(sec
 
     assert await secret.answered() == 0
     assert await secret.asking.published("survey.participation_settled") == []
-    rows = await every_row(secret.asking)
+    rows = await secret.rows()
     after = {row.xmin for row in rows if is_of(row, "survey_responses", secret.survey_id)}
     assert len(after) == 1
     assert after.isdisjoint(before)

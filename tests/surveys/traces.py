@@ -38,8 +38,15 @@ async def as_owner(asking: AskingWorld) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def every_row(asking: AskingWorld) -> list[Row]:
-    """All rows of all tables, whatever these are called and whosever they are."""
+async def next_transaction(asking: AskingWorld) -> str:
+    """The number that the database gives to what happens from here on, at the least."""
+    async with as_owner(asking) as connection:
+        return str(await connection.fetchval("SELECT pg_current_xact_id()::xid::text"))
+
+
+async def every_row(asking: AskingWorld, since: str) -> list[Row]:
+    """All rows of all tables, whatever these are called and whosever they are, that were written since that
+    transaction: an older one cannot know of what did not exist."""
     found = []
     async with as_owner(asking) as connection:
         tables = await connection.fetch(
@@ -48,7 +55,9 @@ async def every_row(asking: AskingWorld) -> list[Row]:
         )
         for (table,) in tables:
             rows = await connection.fetch(
-                f'SELECT t::text, xmin::text, ctid::text FROM "{table}" AS t ORDER BY ctid'
+                f'SELECT t::text, xmin::text, ctid::text FROM "{table}" AS t '
+                "WHERE age(xmin) <= age($1::text::xid) ORDER BY ctid",
+                since,
             )
             found += [Row(table, text, xmin, _place(ctid)) for text, xmin, ctid in rows]
     return found

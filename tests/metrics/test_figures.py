@@ -4,27 +4,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.metrics.service.catalogue import BUILT_IN
-from app.metrics.service.figures import Standing, value_of, wilson
+from app.metrics.service.figures import Standing, value_of
 
 TODAY = date(2025, 11, 20)
-
-
-def test_wilson_of_a_textbook_example() -> None:
-    low, high = wilson(Decimal(8), Decimal(10))
-    assert (round(low, 4), round(high, 4)) == (Decimal("0.4902"), Decimal("0.9433"))
-
-
-@given(trials=st.integers(1, 10**9), data=st.data())
-def test_wilson_holds_the_share_and_stays_between_0_and_1(trials: int, data: st.DataObject) -> None:
-    successes = data.draw(st.integers(0, trials))
-    low, high = wilson(Decimal(successes), Decimal(trials))
-    slack = Decimal("1e-12")
-    assert 0 <= low <= Decimal(successes) / trials + slack
-    assert Decimal(successes) / trials - slack <= high <= 1
 
 
 @pytest.mark.parametrize("key", ["average_order_value", "churn_rate"])

@@ -248,7 +248,19 @@ async def test_archiving_closes_and_restoring_leaves_closed(
     assert (await client.post(f"{url}/open")).status_code == 409
     restored = (await client.post(f"{url}/restore")).json()
     assert (restored["state"], restored["archived_at"]) == ("closed", None)
+    assert restored["version"] == survey["version"] + 3
     assert len(await told(client, resources, tenant, "survey.closed")) == 1
+
+
+async def test_what_was_scheduled_when_it_was_archived_does_not_open_by_being_restored(
+    client: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    survey = await make(client, opens_at=(clock.now() + timedelta(hours=1)).isoformat())
+    url = f"/v1/surveys/{survey['id']}"
+    assert (await client.post(f"{url}/open")).json()["state"] == "scheduled"
+    await client.delete(url)
+    clock.advance(hours=2)
+    assert (await client.post(f"{url}/restore")).json()["state"] == "draft"
 
 
 async def test_a_stale_change_is_refused(client: httpx.AsyncClient) -> None:

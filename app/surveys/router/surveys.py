@@ -66,13 +66,14 @@ async def update_survey(
 
 @router.delete("/{survey_id}", operation_id="surveys_archive", status_code=204)
 async def archive_survey(survey_id: UUID, call: Writer, if_match: IfMatch = None) -> Response:
-    """Archives a survey and closes it. Its responses stay in results and metrics."""
+    """Archives a survey and closes it; a scheduled one becomes a draft. Its responses stay in results and
+    metrics."""
     return await call.write(lambda unit: SurveyService(unit).archive(survey_id, call.if_match()))
 
 
 @router.post("/{survey_id}/restore", operation_id="surveys_restore", response_model=Survey)
 async def restore_survey(survey_id: UUID, call: Writer, idempotency_key: IdempotencyKey = None) -> Response:
-    """Brings an archived survey back, closed."""
+    """Brings an archived survey back: closed, or as the draft that it was."""
     return await call.write(lambda unit: SurveyService(unit).restore(survey_id))
 
 

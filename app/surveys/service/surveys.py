@@ -170,17 +170,20 @@ class SurveyService:
         return await self._survey(row)
 
     async def archive(self, survey_id: UUID, precondition: Precondition) -> None:
-        """Archives a survey, which closes it. Archiving an archived one changes nothing."""
+        """Archives a survey, which closes it, and makes a scheduled one a draft. Archiving an archived one
+        changes nothing."""
         row = await self.found(survey_id, lock=True)
         precondition.check(row.version)
         if row.archived_at is not None:
             return
         if row.state == "open":
-            await self._close(row)
-        await self._apply(row, {"archived_at": self.unit.now})
+            await self._close(row, archived_at=self.unit.now)
+        else:
+            state = "draft" if row.state == "scheduled" else row.state
+            await self._apply(row, {"state": state, "archived_at": self.unit.now})
 
     async def restore(self, survey_id: UUID) -> Survey:
-        """Brings an archived survey back, closed. Restoring an active one changes nothing."""
+        """Brings an archived survey back, closed or as a draft. Restoring an active one changes nothing."""
         row = await self.found(survey_id, lock=True)
         if row.archived_at is not None:
             await self._apply(row, {"archived_at": None})
@@ -216,8 +219,8 @@ class SurveyService:
         )
         await self._tell(OPENED, row)
 
-    async def _close(self, row: SurveyRow) -> None:
-        await self._apply(row, {"state": "closed", "closed_at": self.unit.now})
+    async def _close(self, row: SurveyRow, **more: Any) -> None:
+        await self._apply(row, {"state": "closed", "closed_at": self.unit.now, **more})
         await self._tell(CLOSED, row)
 
     async def _apply(self, row: SurveyRow, changes: Mapping[str, Any]) -> None:

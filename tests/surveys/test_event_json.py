@@ -91,6 +91,7 @@ def facts(record: ResponseRecord, title: Any) -> SurveyFacts:
         recurrence_iterations=None,
         followup_rules=[],
         opened_at=None,
+        closes_at=None,
         closed_at=None,
         archived_at=None,
     )

@@ -34,10 +34,10 @@ def _digits(text: object) -> object:
     return text
 
 
-Digits = Annotated[int, BeforeValidator(_digits)]
-"""A whole number in a query, written in digits."""
+DIGITS = BeforeValidator(_digits)
+"""For a whole number in a query: written in digits. It stands last, or the bounds would miss the contract."""
 
-Limit = Annotated[Digits, Query(ge=1, le=MOST_ROWS, description="How many rows a page may have.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="How many rows a page may have."), DIGITS]
 Cursor = Annotated[
     str | None,
     Query(max_length=2000, description="`next_cursor` of the page before; only for the very same query."),

@@ -69,9 +69,9 @@ async def test_the_other_filters_hold_for_both_windows(survey: Answered) -> None
         ({"compare_from": "2026-01-01"}, ("?compare_to", "incomplete")),
         ({"compare_to": "2026-01-01"}, ("?compare_from", "incomplete")),
         ({"compare_from": "2026-01-01", "compare_to": "2026-02-01"}, ("?compare_from", "incomplete")),
-        (BOTH | {"compare_to": "2026-01-01"}, ("?compare_to", "empty_window")),
+        (BOTH | {"compare_to": "2026-01-01"}, ("?compare_to", "empty_range")),
         (BOTH | {"compare_to": "2026-02-02"}, ("?compare_to", "overlap")),
-        ({"from": "2026-02-01", "to": "2026-02-01"}, ("?to", "empty_window")),
+        ({"from": "2026-02-01", "to": "2026-02-01"}, ("?to", "empty_range")),
     ],
 )
 async def test_windows_that_make_no_sense_are_refused(

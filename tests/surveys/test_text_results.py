@@ -79,7 +79,7 @@ async def test_the_filters_and_the_band_select_answers(survey: Answered) -> None
     [
         ({"question": "score"}, ("?question", "unknown_question")),
         ({"band": "easy"}, ("?band", "unknown_band")),
-        ({"from": "2026-01-02", "to": "2026-01-01"}, ("?to", "empty_window")),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, ("?to", "empty_range")),
         ({"limit": 0}, ("?limit", "greater_than_equal")),
     ],
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Digits, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, DIGITS, Cursor, Limit, PageRequest
 from app.kit.web import JsonRoute
 from app.surveys.models.invitations import Delivery, PlanState
 from app.surveys.repository.invitations import INVITATION_SORTING, LINK_SORTING, InvitationListing
@@ -69,7 +69,7 @@ async def list_invitations(
     answered: Annotated[bool | None, Query(description="Only answered ones, or only those not.")] = None,
     delivery: Annotated[Delivery | None, Query(description="Only those that were delivered so.")] = None,
     iteration: Annotated[
-        Digits | None, Query(ge=1, le=MOST_ITERATIONS, description="Only of this iteration.")
+        int | None, Query(ge=1, le=MOST_ITERATIONS, description="Only of this iteration."), DIGITS
     ] = None,
     test: Annotated[bool | None, Query(description="Only tests, or only those that count.")] = None,
 ) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.contacts.models import Channel
 from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Digits, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, DIGITS, Cursor, Limit, PageRequest
 from app.kit.schemas import Day
 from app.kit.web import JsonRoute
 from app.surveys.models.responses import ResponseState
@@ -65,18 +65,20 @@ async def list_responses(
     contact_id: Annotated[UUID | None, Query(description="Only this contact's.")] = None,
     test: Annotated[bool | None, Query(description="Only tests, or only those that count.")] = None,
     score_from: Annotated[
-        Digits | None, Query(ge=0, le=10, description="Only those with this score or a higher one.")
+        int | None, Query(ge=0, le=10, description="Only those with this score or a higher one."), DIGITS
     ] = None,
     score_to: Annotated[
-        Digits | None, Query(ge=0, le=10, description="Only those with this score or a lower one.")
+        int | None, Query(ge=0, le=10, description="Only those with this score or a lower one."), DIGITS
     ] = None,
     since: Annotated[Day | None, Query(alias="from", description="Only those of this day or later.")] = None,
     until: Annotated[Day | None, Query(alias="to", description="Only those of days before this one.")] = None,
     iteration: Annotated[
-        Digits | None, Query(ge=1, le=1_000_000, description="Only those of this iteration.")
+        int | None, Query(ge=1, le=1_000_000, description="Only those of this iteration."), DIGITS
     ] = None,
     questions_version: Annotated[
-        Digits | None, Query(ge=1, le=1_000_000, description="Only those to this version of the questions.")
+        int | None,
+        Query(ge=1, le=1_000_000, description="Only those to this version of the questions."),
+        DIGITS,
     ] = None,
     channel: Annotated[Channel | None, Query(description="Only those that came by this channel.")] = None,
     locale: Annotated[LanguageTag | None, Query(description="Only those in this language tag.")] = None,

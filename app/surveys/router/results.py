@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.contacts.models import Channel
 from app.kit.calls import JSON, Access, Call
-from app.kit.pages import Digits
+from app.kit.pages import DIGITS
 from app.kit.schemas import Day
 from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.results import SurveyResults, Trend
@@ -30,10 +30,13 @@ async def responses_wanted(
         Day | None, Query(alias="from", description="Answered on this local day or later.")
     ] = None,
     end: Annotated[Day | None, Query(alias="to", description="Answered before this local day.")] = None,
-    iteration: Annotated[Digits | None, Query(ge=1, le=_LARGEST, description="Only this iteration.")] = None,
+    iteration: Annotated[
+        int | None, Query(ge=1, le=_LARGEST, description="Only this iteration."), DIGITS
+    ] = None,
     questions_version: Annotated[
-        Digits | None,
+        int | None,
         Query(ge=1, le=_LARGEST, description="Only responses to this version of the questions."),
+        DIGITS,
     ] = None,
     channel: Annotated[Channel | None, Query(description="Only from this channel.")] = None,
     locale: Annotated[LanguageTag | None, Query(description="Only in this language tag.")] = None,
@@ -91,7 +94,7 @@ async def get_themes(
         Band | None, Query(description="Only answers that came with a score of this band.")
     ] = None,
     limit: Annotated[
-        Digits, Query(ge=1, le=MOST_THEMES, description="How many themes of each question.")
+        int, Query(ge=1, le=MOST_THEMES, description="How many themes of each question."), DIGITS
     ] = 20,
 ) -> Response:
     """What the free answers are about: words that several people use, and how content they sound.

@@ -41,7 +41,7 @@ class ResultsFilter:
     def wrong(self) -> Iterator[FieldError]:
         """Each wrong parameter."""
         if _is_empty(self.start, self.end):
-            yield FieldError("?to", "It must lie after from.", "empty_window")
+            yield FieldError("?to", "It must lie after from.", "empty_range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ResultsQuery:
         elif self.filter.start is None or self.filter.end is None:
             yield FieldError("?compare_from", "A comparison takes from and to as well.", "incomplete")
         elif _is_empty(start, end):
-            yield FieldError("?compare_to", "It must lie after compare_from.", "empty_window")
+            yield FieldError("?compare_to", "It must lie after compare_from.", "empty_range")
         elif end > self.filter.start:
             detail = "The window to compare with must end where the other one begins, or before."
             yield FieldError("?compare_to", detail, "overlap")

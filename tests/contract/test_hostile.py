@@ -14,6 +14,8 @@ from tests.contract.factories import World, a_world
 from tests.contract.hostile import ATTACKS, CANARY, HEADERS, IDS, LARGEST_BODY, QUERIES, VALUES, in_chunks
 from tests.contract.operations import KEYED, OPERATIONS, Operation
 
+pytestmark = pytest.mark.slow
+
 LARGEST_REFUSAL = 16 * 1024
 MOST_ERRORS = 20
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

@@ -16,6 +16,8 @@ from tests.contract.factories import SHARED, World
 from tests.contract.operations import KEYED, Operation
 from tests.contract.rows import OUTSIDE, TABLES, as_owner, counts, ids_of, snapshot, tenant_column
 
+pytestmark = pytest.mark.slow
+
 Connection = asyncpg.Connection
 
 

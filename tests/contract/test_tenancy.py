@@ -15,6 +15,8 @@ from tests.contract.factories import FACTORIES, NAMED_IN_BODIES, SHARED, World
 from tests.contract.operations import KEYED, OPERATIONS, Operation, resolve
 from tests.contract.rows import ids_of, snapshot
 
+pytestmark = pytest.mark.slow
+
 NAMING = [each for each in KEYED if set(each.names("path")) - SHARED]
 PAGED = [each for each in KEYED if "cursor" in each.names("query")]
 OF_THE_REQUEST = ("instance", "request_id")

@@ -137,6 +137,7 @@ class TestMerging:
     def test_a_clearing_is_no_answer_and_may_name_any_question_of_the_survey_only(self) -> None:
         assert refused(asking(question("a", "nps")), b=None) == {"/answers/b": "unknown_question"}
 
+    @pytest.mark.slow
     @few
     @given(data=st.data())
     def test_it_keeps_to_the_path_and_says_the_same_the_second_time(self, data: st.DataObject) -> None:

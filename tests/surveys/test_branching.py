@@ -79,6 +79,7 @@ class TestWalking:
         assert walk(questions, a="der preiß").path == ("a", "b")
         assert walk(questions, a="der preiss").path == ("a",)
 
+    @pytest.mark.slow
     @few
     @given(data=st.data())
     def test_it_goes_as_the_reference_goes(self, data: st.DataObject) -> None:
@@ -170,6 +171,7 @@ class TestUnreachableQuestions:
             "/questions/1/show_if": "too_complex"
         }
 
+    @pytest.mark.slow
     @few
     @given(questions=small_surveys())
     def test_a_question_is_refused_exactly_where_no_way_through_asks_it(

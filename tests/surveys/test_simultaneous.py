@@ -19,6 +19,8 @@ from tests.surveys.answering import a_link, a_survey, a_token, record, responses
 from tests.surveys.world import AskingWorld
 from tests.working import work_off
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 50
 
 

@@ -14,12 +14,11 @@ Connection = asyncpg.Connection
 
 
 class Row(NamedTuple):
-    """A row as text, its columns included that are not shown otherwise: `xmin` and `ctid`."""
+    """A row as text, and the transaction that wrote it."""
 
     table: str
     text: str
     xmin: str
-    ctid: tuple[int, int]
 
 
 @asynccontextmanager
@@ -55,11 +54,10 @@ async def every_row(asking: AskingWorld, since: str) -> list[Row]:
         )
         for (table,) in tables:
             rows = await connection.fetch(
-                f'SELECT t::text, xmin::text, ctid::text FROM "{table}" AS t '
-                "WHERE age(xmin) <= age($1::text::xid) ORDER BY ctid",
+                f'SELECT t::text, xmin::text FROM "{table}" AS t WHERE age(xmin) <= age($1::text::xid)',
                 since,
             )
-            found += [Row(table, text, xmin, _place(ctid)) for text, xmin, ctid in rows]
+            found += [Row(table, text, xmin) for text, xmin in rows]
     return found
 
 
@@ -80,8 +78,3 @@ def log_so_far(config: pytest.Config) -> str:
     capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     return str(capture.read_global_capture()[1])
-
-
-def _place(ctid: str) -> tuple[int, int]:
-    page, line = ctid.strip("()").split(",")
-    return int(page), int(line)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 VISITORS = 8
 INVITED = 600
-KILLS = 8
+KILLS = 5
 SURVEY = {
     "title": "How are we doing?",
     "type": "nps",

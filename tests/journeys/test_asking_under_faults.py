@@ -13,9 +13,9 @@ from tests.journeys.test_faults import PATIENCE, walk
 
 pytestmark = pytest.mark.slow
 
-AUDIENCE = 6_000
+AUDIENCE = 4_000
 CUSTOMERS = 1_000
-KILLS = 6
+KILLS = 4
 SURVEY = {
     "title": "How are we doing?",
     "type": "nps",

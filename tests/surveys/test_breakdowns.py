@@ -233,12 +233,12 @@ async def test_values_given_by_few_are_hidden_inside_their_band(anonymous: Answe
     assert (found["distribution"]["0"], found["distribution"]["7"]) == (8, 6)
 
 
-async def test_answers_that_wait_to_be_settled_are_not_counted(anonymous: Answered) -> None:
+async def test_answers_count_at_once_and_who_took_part_when_that_may_be_told(anonymous: Answered) -> None:
     await anonymous.scored(*[9] * 6)
     await anonymous.scored(0, settled=False)
     await anonymous.invited([{"answered": True}] * 6 + [{"answered": True, "settled": False}])
     found = await anonymous.results()
-    assert (found["n"], found["responses"], found["completed"]) == (6, 6, 6)
+    assert (found["n"], found["responses"], found["completed"]) == (7, 7, 6)
 
 
 @pytest.mark.parametrize("fields", ["answers.score", ["channel", "answers.score"]])

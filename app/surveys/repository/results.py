@@ -28,7 +28,8 @@ _TRENDS: Final[Mapping[str, sa.ColumnElement[str]]] = {
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which responses: local days [start, end), and exact values; None where one is not used. `settled_only`
-    leaves out those of an anonymous survey that wait for others to be counted with."""
+    counts who took part in an anonymous survey as far as that may be told; the responses count at once, as
+    they are listed at once."""
 
     survey_id: UUID
     start: date | None = None
@@ -285,8 +286,6 @@ class ResultsRepository:
             row.state == "completed",
             row.is_test.is_(False),
         ]
-        if selection.settled_only:
-            conditions.append(row.settled.is_(True))
         if selection.start is not None:
             conditions.append(row.answered_on >= selection.start)
         if selection.end is not None:

@@ -136,8 +136,8 @@ class SurveyResults(ScoreFigures):
     )
     responses: int | None = Field(
         description="Completed responses; more than `n` where some did not answer the score question. "
-        "Of an anonymous survey those that are settled: they are counted in lots of five, or after the day "
-        "is over. Null where so few match, or are left out by the filters, that it would tell of them."
+        "Null where so few responses to an anonymous survey match, or are left out by the filters, that it "
+        "would tell of them."
     )
     distribution: dict[str, int | None] | None = Field(
         description="How many gave each value of the scale; null for `custom` surveys. A count is null where "
@@ -153,7 +153,7 @@ class SurveyResults(ScoreFigures):
     started: int | None = Field(description=f"Of those, how many were begun to be answered. {_WITHHELD}")
     completed: int | None = Field(
         description="Of those, how many were answered to the end; of an anonymous survey, as far as that is "
-        f"settled. {_WITHHELD}"
+        f"settled, at least five at once. {_WITHHELD}"
     )
     response_rate: ResultsRate | None = Field(description="`completed` by `invited`; null without any.")
     start_rate: ResultsRate | None = Field(description="`started` by `opened`; null without any.")

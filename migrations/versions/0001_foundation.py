@@ -320,13 +320,7 @@ def make_events() -> None:
     definer_function(
         "due_relays()",
         "TABLE (workspace_id uuid, subject uuid)",
-        # From workspace to workspace, one index probe each: a long backlog costs the sweeper nothing.
-        "WITH RECURSIVE waiting AS ("
-        "(SELECT workspace_id FROM events WHERE sequence IS NULL ORDER BY workspace_id LIMIT 1) "
-        "UNION ALL SELECT (SELECT e.workspace_id FROM events e WHERE e.sequence IS NULL "
-        "AND e.workspace_id > w.workspace_id ORDER BY e.workspace_id LIMIT 1) "
-        "FROM waiting w WHERE w.workspace_id IS NOT NULL) "
-        "SELECT workspace_id, NULL::uuid FROM waiting WHERE workspace_id IS NOT NULL "
+        "SELECT DISTINCT workspace_id, NULL::uuid FROM events WHERE sequence IS NULL "
         "UNION SELECT s.workspace_id, NULL::uuid FROM event_streams s "
         "JOIN event_cursors c ON c.workspace_id = s.workspace_id WHERE c.position < s.last_sequence",
     )
@@ -351,8 +345,8 @@ def make_idempotency_keys() -> None:
     definer_function(
         "due_idempotency_purges()",
         "TABLE (workspace_id uuid, subject uuid)",
-        "SELECT w.id, NULL::uuid FROM workspaces w WHERE EXISTS (SELECT FROM idempotency_keys k "
-        "WHERE k.workspace_id = w.id AND k.created_at < now() - interval '24 hours')",
+        "SELECT DISTINCT workspace_id, NULL::uuid FROM idempotency_keys "
+        "WHERE created_at < now() - interval '24 hours'",
     )
 
 

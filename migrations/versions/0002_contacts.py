@@ -12,7 +12,6 @@ down_revision = "0001"
 
 def upgrade() -> None:
     make_contacts()
-    index_contacts()
     make_identities()
     make_attribute_definitions()
 
@@ -69,10 +68,6 @@ def make_contacts() -> None:
         ),
         sa.CheckConstraint("net_revenue <> 'NaN'", name="ck_contacts_net_revenue"),
     )
-    protect("contacts")
-
-
-def index_contacts() -> None:
     for column in ("created_at", "updated_at", "acquired_at", "display_name"):
         op.create_index(f"ix_contacts_{column}", "contacts", ["workspace_id", column, "id"])
     for column in ("lifecycle_stage", "owner_id"):
@@ -85,6 +80,7 @@ def index_contacts() -> None:
         postgresql_using="gin",
         postgresql_ops={"attributes": "jsonb_path_ops"},
     )
+    protect("contacts")
     # Row-level security would keep these operators from their indexes: they are not leakproof.
     definer_function(
         "contacts_with_tags(wanted text[])",

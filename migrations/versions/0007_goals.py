@@ -15,7 +15,6 @@ INSTANT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     make_boards()
     make_goals()
-    index_goals()
     make_progress()
     make_revisions()
     make_check_ins()
@@ -114,16 +113,13 @@ def make_goals() -> None:
         sa.CheckConstraint("impact BETWEEN 1 AND 5 AND feasibility BETWEEN 1 AND 5", name="ck_goals_ratings"),
         sa.CheckConstraint("parent_id <> id", name="ck_goals_parent"),
     )
-    protect("goals")
-
-
-def index_goals() -> None:
     for column in ("created_at", "due_on"):
         op.create_index(f"ix_goals_{column}", "goals", ["workspace_id", column, "id"])
     for column in ("status", "owner_id"):
         op.create_index(f"ix_goals_{column}", "goals", ["workspace_id", column, "created_at", "id"])
     op.create_index("ix_goals_metric_key", "goals", ["workspace_id", "metric_key", "status"])
     op.create_index("ix_goals_parent_id", "goals", ["workspace_id", "parent_id"])
+    protect("goals")
 
 
 def make_progress() -> None:

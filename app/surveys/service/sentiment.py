@@ -13,6 +13,7 @@ people from −4 to 4. It comes with the package nltk-vader-sentiment, whose con
 Of a text in any other language nothing is claimed.
 """
 
+import functools
 import math
 import re
 from collections import Counter, defaultdict
@@ -73,19 +74,12 @@ _EXCESSIVE = {
 }  # fmt: skip
 _EXCESS = -1.3
 
-_WEIGHTS = {
-    word: weight
-    for word, weight in {**LEXICON, **_OF_CUSTOMERS, **ADDITIONS, **OVERRIDES}.items()
-    if word not in _TOPICS
-}
 _NEGATIONS = NEGATE | {"no", "nobody"}
 _DECAY = (1.0, DECAY_TWO, DECAY_THREE)
 _LEAST = 0.05
 _MOST_WORDS = 10
 
 _SENTENCE_END = re.compile(r"[.!?\n]+")
-_EMOTICON = "|".join(re.escape(key) for key in sorted(LEXICON, key=len, reverse=True) if not key[0].isalnum())
-_PIECE = re.compile(rf"{WORD}|(?<!\S)(?:{_EMOTICON})(?!\S)|[^\w\s]", re.IGNORECASE)
 
 
 class Weight(NamedTuple):
@@ -151,14 +145,14 @@ def _silence(tokens: Sequence[str]) -> Silence | None:
     votes = looks_like(tokens)
     if any(count > votes[ENGLISH] for count in votes.values()):
         return "other_language"
-    known = votes[ENGLISH] or any(token in _WEIGHTS for token in tokens)
+    known = votes[ENGLISH] or any(token in _ratings() for token in tokens)
     return None if known else "no_known_word"
 
 
 def _tokens(sentence: str) -> list[str]:
     """Words, emoji and emoticons."""
-    pieces = map(normal, _PIECE.findall(sentence))
-    return [piece for piece in pieces if piece[0].isalnum() or piece in _WEIGHTS]
+    pieces = map(normal, _piece().findall(sentence))
+    return [piece for piece in pieces if piece[0].isalnum() or piece in _ratings()]
 
 
 def _weights(tokens: Sequence[str]) -> Iterator[Weight]:
@@ -180,11 +174,11 @@ def _weight(tokens: Sequence[str], place: int) -> float:
         return min(_in_context(_EXPECTATION, before), 0.0)
     if not _is_rated(word) or _only_negates(tokens, place):
         return 0.0
-    return _in_context(_WEIGHTS[word], before, is_most=_is_most(word, before))
+    return _in_context(_ratings()[word], before, is_most=_is_most(word, before))
 
 
 def _is_rated(word: str) -> bool:
-    return word in _WEIGHTS and word not in BOOSTER_DICT
+    return word in _ratings() and word not in BOOSTER_DICT
 
 
 def _is_most(word: str, before: Sequence[str]) -> bool:
@@ -204,7 +198,7 @@ def _in_context(weight: float, before: Sequence[str], *, is_most: bool = False) 
     """
     is_reached = not is_most
     for decay, word in zip(_DECAY, reversed(before), strict=False):
-        if word not in _WEIGHTS:
+        if word not in _ratings():
             weight += math.copysign(BOOSTER_DICT.get(word, 0.0) * decay, BOOSTER_DICT.get(word, 0.0) * weight)
         if word in _NEGATIONS:
             weight *= N_SCALAR if is_reached else 1.0
@@ -215,7 +209,23 @@ def _in_context(weight: float, before: Sequence[str], *, is_most: bool = False) 
 
 def _only_negates(tokens: Sequence[str], place: int) -> bool:
     """ "No" counts by itself, but not before a word that it turns."""
-    return tokens[place] == "no" and place + 1 < len(tokens) and tokens[place + 1] in _WEIGHTS
+    return tokens[place] == "no" and place + 1 < len(tokens) and tokens[place + 1] in _ratings()
+
+
+# Made when the first text is read: most processes never read one.
+@functools.cache
+def _ratings() -> dict[str, float]:
+    """The weights of words, emoticons and emoji."""
+    words = {**LEXICON, **_OF_CUSTOMERS, **ADDITIONS, **OVERRIDES}
+    return {word: weight for word, weight in words.items() if word not in _TOPICS} | _emoji()
+
+
+@functools.cache
+def _piece() -> re.Pattern[str]:
+    """A word, an emoticon that stands alone, or any other character."""
+    longest_first = sorted(LEXICON, key=len, reverse=True)
+    emoticons = "|".join(re.escape(key) for key in longest_first if not key[0].isalnum())
+    return re.compile(rf"{WORD}|(?<!\S)(?:{emoticons})(?!\S)|[^\w\s]", re.IGNORECASE)
 
 
 def _emoji() -> dict[str, float]:
@@ -223,6 +233,3 @@ def _emoji() -> dict[str, float]:
     named = {emoji.removesuffix("\ufe0f"): name.split() for emoji, name in EMOJI.items()}
     sums = {emoji: math.fsum(LEXICON.get(word, 0.0) for word in name) for emoji, name in named.items()}
     return {emoji: weight for emoji, weight in sums.items() if len(emoji) == 1 and weight}
-
-
-_WEIGHTS.update(_emoji())

@@ -4,6 +4,7 @@ Stop words (such as "the" and "and") come from the package stop-words. Languages
 tag: `de` for `de-AT`.
 """
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -72,27 +73,26 @@ def language_of(locale: str) -> str:
 
 def stop_words_of(language: str) -> frozenset[str]:
     """The words that say nothing by themselves; none for a language without a list."""
-    return _STOP_WORDS.get(language, frozenset())
+    return _stop_words(language) if language in LANGUAGE_MAPPING else frozenset()
 
 
 def looks_like(said: Iterable[str]) -> Counter[str]:
     """For each language, how many of the words are stop words of it."""
-    return Counter(language for word in said for language in _LANGUAGES.get(word, ()))
+    return Counter(language for word in said for language in _languages().get(word, ()))
 
 
+# Only when they are asked for: most processes never read an answer.
+@functools.cache
 def _stop_words(language: str) -> frozenset[str]:
     found = frozenset(normal(word) for word in get_stop_words(language, cache=False))
     found |= _SAY_LITTLE.get(language, set())
     return found - _MEANT_BY_CUSTOMERS if language == ENGLISH else found
 
 
+@functools.cache
 def _languages() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for language, listed in _STOP_WORDS.items():
-        for word in listed:
+    for language in LANGUAGE_MAPPING:
+        for word in _stop_words(language):
             found[word] = (*found.get(word, ()), language)
     return found
-
-
-_STOP_WORDS = {language: _stop_words(language) for language in LANGUAGE_MAPPING}
-_LANGUAGES = _languages()

@@ -1,7 +1,10 @@
 """Time is handed in, never read: whoever needs "now" takes a clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+MOST_AHEAD = timedelta(days=1)
+"""How far a caller's clock may be ahead of ours."""
 
 
 class Clock(Protocol):

@@ -1,7 +1,7 @@
 """What contacts allow: an append-only ledger, in which denying wins."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from app.contacts.errors import unknown_contact
@@ -17,14 +17,12 @@ from app.contacts.schemas.consents import (
     CurrentConsent,
     CurrentConsents,
 )
+from app.kit.clock import MOST_AHEAD
 from app.kit.database import Unit
 from app.kit.errors import Invalid
 from app.kit.ids import new_id
 from app.kit.outbox import emit
 from app.kit.pages import PageRequest
-
-LATEST = timedelta(days=1)
-"""How far a caller's clock may be ahead."""
 
 
 class ConsentService:
@@ -102,7 +100,7 @@ class ConsentService:
 
     def _said_at(self, at: datetime | None) -> datetime:
         """Nothing was said in the future: dated so, a grant would outlast a denial that follows it."""
-        if at is not None and at > self.unit.now + LATEST:
+        if at is not None and at > self.unit.now + MOST_AHEAD:
             raise Invalid.at("/at", "must lie at most one day in the future", "in_the_future")
         return min(at or self.unit.now, self.unit.now)
 

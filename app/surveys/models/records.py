@@ -35,11 +35,6 @@ class SurveyFacts(NamedTuple):
         """When it closed, or is to close: it may be over a moment before anybody has closed it."""
         return self.closed_at if self.state == "closed" else self.closes_at
 
-    def takes_answers(self, given_at: datetime) -> bool:
-        """Whether it is open for an answer given at this instant."""
-        is_over = self.over_at is not None and self.over_at <= given_at
-        return self.state == "open" and self.archived_at is None and not is_over
-
 
 class ResponseRecord(NamedTuple):
     """A row of `survey_responses`, without its workspace; see `SurveyResponseRow`."""

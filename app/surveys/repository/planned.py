@@ -1,7 +1,6 @@
 """The SQL of asks that wait for their time or their turn."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -77,17 +76,6 @@ class PlannedRepository:
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
         self._workspace_id = unit.workspace_id
-
-    @asynccontextmanager
-    async def whole_audience(self) -> AsyncIterator[None]:
-        """Inside, queries expect to find many rows.
-
-        After an import PostgreSQL may yet take a workspace to be nearly empty. For one portion of an audience
-        it then compares each contact with each of a hundred thousand that have the tag, one by one.
-        """
-        await self._unit.connection.execute("SET LOCAL enable_nestloop = off")
-        yield
-        await self._unit.connection.execute("SET LOCAL enable_nestloop TO DEFAULT")
 
     async def add_all(self, plan: Plan, contact_ids: Sequence[UUID]) -> None:
         """Plans to ask these contacts now."""

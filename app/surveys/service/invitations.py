@@ -37,8 +37,9 @@ from app.surveys.schemas.invitations import (
 from app.surveys.service.eligibility import EligibilityService, in_order
 from app.surveys.service.inviting import Invited, Inviter, Skipped, reminder_after
 from app.surveys.service.links import Links
-from app.surveys.service.planning import is_asking, plan_matching
+from app.surveys.service.planning import plan_matching
 from app.surveys.service.surveys import SurveyService
+from app.surveys.service.timing import is_open
 
 
 class InvitationService:
@@ -128,7 +129,7 @@ class InvitationService:
         return SurveyInvitationResults(items=[_item(each) for each in results], planned=0)
 
     def _refuse_closed(self, survey: SurveyRow) -> None:
-        if not is_asking(survey, self.unit.now):
+        if not is_open(survey, self.unit.now):
             raise SurveyNotOpen("Only an open survey asks anybody.")
 
     async def _few(self, filter: Filter | None) -> Sequence[UUID] | None:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from app.contacts.models import Channel
 from app.contacts.service.matching import ContactMatcher, ContactState
-from app.contacts.service.stats import ContactStats
 from app.kit.database import Unit
 from app.kit.hot import to_json
 from app.kit.ids import new_id
@@ -60,10 +59,9 @@ class Inviter:
     ) -> list[Invited | Skipped]:
         """What became of each contact, in order. Without a `channel` it is the survey's.
 
-        The contacts are locked until the unit ends, so that two who ask at once, even in different surveys,
-        see what the other has asked; who calls twice in a unit locks all of them first. The survey is open.
+        The caller has locked the contacts, so that two who ask at once, even in different surveys, see what
+        the other has asked; and held the survey after them, which is open.
         """
-        await ContactStats(self.unit).lock(contact_ids)
         wanted = channel or survey.channel
         verdicts = await EligibilityService(self.unit).verdicts(survey, contact_ids, wanted, is_test=is_test)
         mentions = list(in_order(contact_ids, verdicts))

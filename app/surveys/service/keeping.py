@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid
+from app.kit.ids import random_id
 from app.kit.strict_json import pointer_token
 from app.surveys.models.records import ResponseRecord, SurveyFacts
 from app.surveys.repository.responses import ResponseRepository, Spent
@@ -112,6 +113,22 @@ class Questionnaires:
 
 
 QUESTIONNAIRES = Questionnaires()
+
+
+def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
+    """The response without anything that leads to whoever gave it. A channel or a language that the
+    invitation had might: one that only they were asked in."""
+    return record._replace(
+        id=random_id(),
+        contact_id=None,
+        invitation_id=None,
+        link_id=None,
+        channel=None,
+        locale=locale,
+        settled=False,
+        started_at=None,
+        answered_at=None,
+    )
 
 
 def score_of(questionnaire: Questionnaire, answers: Mapping[str, Any]) -> int | None:

@@ -17,12 +17,14 @@ from app.kit.database import Unit
 from app.kit.errors import Invalid
 from app.kit.filters import Filter, parse_filter
 from app.kit.jobs import enqueue
+from app.kit.searching import expecting_many
 from app.surveys.models.invitations import PlannedInvitationRow
 from app.surveys.models.surveys import SurveyRow, SurveyState
 from app.surveys.repository.planned import Fate, Plan, PlannedRepository, TriggeredAsk
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.service.inviting import Invited, Inviter
 from app.surveys.service.links import Links
+from app.surveys.service.timing import is_open
 
 PLAN_JOB = "surveys.plan"
 CONTACTS_AT_ONCE = 25_000
@@ -55,7 +57,7 @@ async def plan_matching(unit: Unit, plan: Plan, filter: Filter | None) -> int:
     """
     matcher, repository = ContactMatcher(unit), PlannedRepository(unit)
     planned, after = 0, None
-    async with repository.whole_audience():
+    async with expecting_many(unit):
         while ids := await matcher.matching(filter, after=after, limit=CONTACTS_AT_ONCE):
             await repository.add_all(plan, ids)
             planned, after = planned + len(ids), ids[-1]
@@ -147,7 +149,7 @@ class Planner:
         fates: list[Fate] = []
         for group in _alike(rows):
             survey = surveys[group[0].survey_id]
-            asks = is_asking(survey, self.unit.now)
+            asks = is_open(survey, self.unit.now)
             fates += await self._ask(survey, group) if asks else _cancelled(group)
         await self.planned.settle(fates)
         return len(rows)
@@ -168,12 +170,6 @@ class Planner:
             else Fate(row.id, "skipped", result.reason)
             for row, result in zip(group, results, strict=True)
         ]
-
-
-def is_asking(survey: SurveyRow, now: datetime) -> bool:
-    """Whether the survey may ask anybody; not when it is about to be closed since its time is over."""
-    is_over = survey.closes_at is not None and survey.closes_at <= now
-    return survey.state == "open" and survey.archived_at is None and not is_over
 
 
 def is_sampled(survey_id: UUID, touchpoint_id: UUID, percent: float) -> bool:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from app.kit.database import Database, Unit
 from app.kit.errors import Invalid
-from app.kit.ids import new_id, random_id
+from app.kit.ids import new_id
 from app.kit.rate_limit import RateLimiter
 from app.surveys.errors import already_answered, unknown_survey_link, unknown_version
 from app.surveys.models.records import OpenedInvitation, ResponseRecord, SurveyFacts
@@ -28,13 +28,14 @@ from app.surveys.service.keeping import (
     QUESTIONNAIRES,
     Draft,
     ResponseKeeper,
+    nobodys,
     refuse_incomplete,
     score_of,
 )
 from app.surveys.service.languages import in_language
 from app.surveys.service.links import hash_of, new_token
 from app.surveys.service.questionnaire import Questionnaire, Walk
-from app.surveys.service.timing import Calendar
+from app.surveys.service.timing import Calendar, is_open
 
 
 class PublicDoor:
@@ -175,7 +176,7 @@ class PublicService:
 
     def _alive(self, opened: Opened | None) -> Opened:
         """Raises `UnknownSurveyLink` for whatever takes no answer, always the same."""
-        if opened is None or not (opened.invitation.works and opened.survey.takes_answers(self.unit.now)):
+        if opened is None or not (opened.invitation.works and is_open(opened.survey, self.unit.now)):
             raise unknown_survey_link()
         invitation, grace = opened.invitation, timedelta(hours=opened.survey.grace_hours)
         until = invitation.expires_at
@@ -255,22 +256,6 @@ class Visit:
         """Of an anonymous one that of the day: the last ones who were asked in another would be known."""
         asked_in = None if self.survey.anonymous else self.invitation.iteration
         return asked_in or self.calendar.iteration(self.survey, self.unit.now)
-
-
-def nobodys(record: ResponseRecord, *, locale: str | None) -> ResponseRecord:
-    """The response without anything that leads to whoever gave it. A channel or a language that the
-    invitation had might: one that only they were asked in."""
-    return record._replace(
-        id=random_id(),
-        contact_id=None,
-        invitation_id=None,
-        link_id=None,
-        channel=None,
-        locale=locale,
-        settled=False,
-        started_at=None,
-        answered_at=None,
-    )
 
 
 def _number(said: PublicAnswer, held: ResponseRecord | None, survey: SurveyFacts) -> int:

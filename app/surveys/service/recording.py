@@ -5,11 +5,12 @@ still be replaced, identities of contacts to be made, invitations, and what the 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from app.contacts.service.resolving import ContactResolver, Reference
+from app.kit.clock import MOST_AHEAD
 from app.kit.database import Unit
 from app.kit.errors import FieldError, Invalid, Problem
 from app.kit.ids import new_id
@@ -21,14 +22,12 @@ from app.surveys.service.keeping import (
     QUESTIONNAIRES,
     Draft,
     ResponseKeeper,
+    nobodys,
     refuse_incomplete,
     score_of,
 )
-from app.surveys.service.public import nobodys
 from app.surveys.service.questionnaire import Questionnaire
 from app.surveys.service.timing import Calendar
-
-LATEST = timedelta(days=1)
 
 _Version = tuple[UUID, int]
 
@@ -248,7 +247,7 @@ def _errors(item: PartnerResponse, survey: SurveyFacts, now: datetime) -> list[F
         errors.append(FieldError("/contact", "must not be there together with contact_id", "one_contact"))
     if item.external_id is not None and item.source is None:
         errors.append(FieldError("/source", "is needed where there is an external_id", "missing"))
-    if item.answered_at is not None and item.answered_at > now + LATEST:
+    if item.answered_at is not None and item.answered_at > now + MOST_AHEAD:
         errors.append(FieldError("/answered_at", "must lie at most one day in the future", "in_the_future"))
     if survey.anonymous:
         for name in ("contact_id", "contact", "source", "external_id"):

@@ -16,7 +16,7 @@ from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.service.eligibility import EligibilityService
 from app.surveys.service.inviting import ask_json, reminder_after
 from app.surveys.service.links import Links
-from app.surveys.service.planning import is_asking
+from app.surveys.service.timing import is_open
 
 REMIND_JOB = "surveys.remind"
 
@@ -44,7 +44,7 @@ class ReminderService:
         for row in waiting:
             survey = surveys[row.survey_id]
             state = reachable.get(row.id)
-            if state is not None and is_asking(survey, self.unit.now):
+            if state is not None and is_open(survey, self.unit.now):
                 self._remind(row, survey, state)
             if row.reminders_sent < survey.reminders_max:
                 row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)

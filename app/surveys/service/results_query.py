@@ -22,7 +22,7 @@ class ResultsFilter:
     locale: str | None = None
 
     def selection(self, survey: SurveyRow) -> Selection:
-        """Those of the survey. Of an anonymous one only those that were counted in with others."""
+        """Those of the survey. Who took part in an anonymous one counts as far as that may be told."""
         return Selection(
             survey.id,
             self.start,

@@ -10,6 +10,13 @@ from app.surveys.models.surveys import SurveyRow
 from app.workspaces.service import WorkspaceService
 
 
+def is_open(survey: SurveyRow | SurveyFacts, at: datetime) -> bool:
+    """Whether the survey asks and is answered at an instant: it is over at its `closes_at`, though nobody may
+    have closed it yet."""
+    is_over = survey.closes_at is not None and survey.closes_at <= at
+    return survey.state == "open" and survey.archived_at is None and not is_over
+
+
 class Calendar:
     """The local days of a unit's workspace."""
 

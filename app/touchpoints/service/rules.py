@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
+from app.kit.clock import MOST_AHEAD
 from app.kit.errors import FieldError, Invalid
 from app.kit.ids import new_id
 from app.kit.money import MoneyInput
@@ -17,8 +18,6 @@ from app.touchpoints.repository import canonical
 from app.touchpoints.schemas import MOST_ATTRIBUTES, Kind, Stage, TouchpointCreate, TouchpointPatch
 
 LARGEST_ATTRIBUTES = 16 * 1024
-LATEST = timedelta(days=1)
-"""How far ahead a sender's clock may be."""
 
 SALES: Final = frozenset(("purchase", "refund"))
 
@@ -105,7 +104,7 @@ class Rules:
     def _check(
         self, kind: str, occurred_at: datetime, amount: Decimal | None, errors: list[FieldError]
     ) -> None:
-        if occurred_at > self.now + LATEST:
+        if occurred_at > self.now + MOST_AHEAD:
             errors.append(
                 FieldError("/occurred_at", "must lie at most one day in the future", "in_the_future")
             )

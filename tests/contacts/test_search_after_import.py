@@ -5,14 +5,12 @@ import pytest
 
 from app.kit.resources import Resources
 from tests.conftest import Tenant
+from tests.crowds import copies
 
 pytestmark = pytest.mark.slow
 
 MANY = 40_000
-COPY = """
-    INSERT INTO contacts SELECT (jsonb_populate_record(one, jsonb_build_object('id', gen_random_uuid()))).*
-    FROM contacts AS one, generate_series(1, $2) WHERE one.workspace_id = $1
-"""
+COPIES = copies("contacts", {"id": "gen_random_uuid()"})
 
 
 async def test_a_tag_that_everybody_has_is_found(
@@ -21,7 +19,7 @@ async def test_a_tag_that_everybody_has_is_found(
     made = await client.post("/v1/contacts", json={"given_name": "Ada", "tags": ["vip"]})
     assert made.status_code == 201
     async with resources.database.unit(tenant.workspace_id) as unit:
-        await unit.connection.execute(COPY, tenant.workspace_id, MANY)
+        await unit.connection.execute(COPIES, tenant.workspace_id, MANY)
 
     body = {"filter": {"field": "tags", "op": "contains", "value": "vip"}, "limit": 500}
     first = await client.post("/v1/contacts/search", json=body)

@@ -24,7 +24,7 @@ from app.contacts.service.consents import ConsentService
 from app.contacts.service.matching import ContactMatcher
 from app.contacts.service.suppressions import SuppressionService
 from app.kit import database
-from app.kit.database import Base, Unit
+from app.kit.database import Unit
 from app.kit.filters import parse_filter
 from app.kit.resources import Resources
 from app.kit.tenancy import SEARCH_ROLE
@@ -35,6 +35,7 @@ from app.surveys.repository.settling import SettlingRepository
 from app.surveys.service.links import hash_of
 from tests.contract.factories import World, a_world, make_consent
 from tests.contract.rows import as_owner
+from tests.crowds import copies
 
 pytestmark = pytest.mark.slow
 
@@ -265,16 +266,6 @@ async def multiply(world: World, many: int) -> None:
     async with as_owner(world) as owner:
         for statement in COPIES:
             await owner.execute(statement, world.tenant.workspace_id, many)
-
-
-def copies(table: str, changes: dict[str, str], source: str = "generate_series(1, $2) AS i") -> str:
-    """SQL that copies one row of a table, with other values in some columns, for each `i` of a source."""
-    columns = list(Base.metadata.tables[table].columns.keys())
-    values = ", ".join(changes.get(column, f"one.{column}") for column in columns)
-    return f"""
-        INSERT INTO {table} ({", ".join(columns)}) SELECT {values} FROM {table} AS one, {source}
-        WHERE one.ctid = (SELECT ctid FROM {table} WHERE workspace_id = $1 LIMIT 1)
-    """
 
 
 NUMBERED_CONTACTS = """

@@ -14,6 +14,7 @@ from app.surveys.events import INVITATION_CREATED
 from app.surveys.service.inviting import Invited, Inviter
 from app.surveys.service.links import Links
 from app.surveys.service.surveys import SurveyService
+from tests.crowds import copies
 from tests.surveys.world import AskingWorld
 
 VIPS = {"field": "tags", "op": "contains", "value": "vip"}
@@ -122,7 +123,7 @@ async def test_a_filter_asks_those_who_match(asking: AskingWorld) -> None:
 
 async def test_a_filter_that_many_match_is_worked_off_in_the_background(asking: AskingWorld) -> None:
     await asking.contact(tags=["vip"])
-    await asking.fetch(COPY_CONTACTS, 1_500)
+    await asking.fetch(copies("contacts", {"id": "gen_random_uuid()"}), 1_500)
     survey_id = await asking.survey()
     answer = await asking.made(f"/v1/surveys/{survey_id}/invitations", {"filter": VIPS})
     assert answer == {"items": [], "planned": 1_501}
@@ -246,9 +247,3 @@ async def test_an_anonymous_invitation_shows_nothing_before_it_is_settled(asking
 async def patched(asking: AskingWorld, survey_id: str, invitation_id: str, delivery: str) -> httpx.Response:
     path = f"/v1/surveys/{survey_id}/invitations/{invitation_id}"
     return await asking.client.patch(path, json={"delivery": delivery})
-
-
-COPY_CONTACTS = """
-    INSERT INTO contacts SELECT (jsonb_populate_record(one, jsonb_build_object('id', gen_random_uuid()))).*
-    FROM contacts AS one, generate_series(1, $2) WHERE one.workspace_id = $1
-"""

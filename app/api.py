@@ -5,7 +5,7 @@ from app.contacts.router import router as contacts
 from app.followups.router import router as followups
 from app.goals.router import router as goals
 from app.intake.router import router as intake
-from app.kit.long_jobs import router as jobs
+from app.kit.long_jobs_router import router as jobs
 from app.metrics.router import router as metrics
 from app.profile.router import router as profile
 from app.surveys.router.frequency import router as frequency_rules

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import typer
 
-from app.commands import contract, database, demo, doctor, importing, options, serving, tenant_output
-from app.commands.console import EXPECTED, explain
+from app import commands
+from app.commands import options
 from app.commands.demo_world import CONTACTS
 
 app = typer.Typer(
@@ -36,8 +36,8 @@ def main() -> None:
     """The entry point: what is expected to go wrong is told in a line, with exit code 1."""
     try:
         app()
-    except EXPECTED as error:
-        explanation = explain(error)
+    except Exception as error:
+        explanation = commands.console.explain(error)
         if explanation is None:
             raise
         typer.echo(f"rapport: {explanation}", err=True)
@@ -55,13 +55,13 @@ def serve(
     Without RAPPORT_DATABASE_URL it starts an embedded PostgreSQL under RAPPORT_DATA_DIR, migrates it, and on
     the first start makes a workspace and shows its API key once. Another database has to be migrated first.
     """
-    serving.serve(with_worker=not no_worker)
+    commands.serving.serve(with_worker=not no_worker)
 
 
 @app.command(rich_help_panel=RUNNING)
 def worker() -> None:
     """Runs background jobs only. Any number of workers may run against one database."""
-    serving.work()
+    commands.working.work()
 
 
 @app.command(rich_help_panel=RUNNING)
@@ -71,7 +71,7 @@ def migrate(
     ] = False,
 ) -> None:
     """Brings the database up to date, as its owner (RAPPORT_DATABASE_OWNER_URL)."""
-    database.check() if check else database.migrate()
+    commands.database.check() if check else commands.database.migrate()
 
 
 @workspaces.command("create")
@@ -84,13 +84,13 @@ def create_workspace(
     as_json: AsJson = False,
 ) -> None:
     """Makes a workspace and a key that may do everything in it. The key is shown this once."""
-    tenant_output.create_workspace(name, currency, timezone, as_json=as_json)
+    commands.tenant_output.create_workspace(name, currency, timezone, as_json=as_json)
 
 
 @workspaces.command("list")
 def list_workspaces(as_json: AsJson = False) -> None:
     """Lists every workspace; only the owner of the database can."""
-    tenant_output.list_workspaces(as_json=as_json)
+    commands.tenant_output.list_workspaces(as_json=as_json)
 
 
 @keys.command("create")
@@ -109,13 +109,13 @@ def create_key(
     as_json: AsJson = False,
 ) -> None:
     """Makes an API key. It is shown this once."""
-    tenant_output.create_key(workspace, scope, name, expires, as_json=as_json)
+    commands.tenant_output.create_key(workspace, scope, name, expires, as_json=as_json)
 
 
 @keys.command("list")
 def list_keys(workspace: Workspace, as_json: AsJson = False) -> None:
     """Lists the keys of a workspace, without the keys themselves."""
-    tenant_output.list_keys(workspace, as_json=as_json)
+    commands.tenant_output.list_keys(workspace, as_json=as_json)
 
 
 @keys.command("revoke")
@@ -124,7 +124,7 @@ def revoke_key(
     workspace: Workspace,
 ) -> None:
     """Ends a key. Running servers refuse it within two seconds."""
-    tenant_output.revoke_key(workspace, key)
+    commands.tenant_output.revoke_key(workspace, key)
 
 
 @app.command("demo", rich_help_panel=DATA)
@@ -139,7 +139,7 @@ def fill_demo(
     The year ends today and is otherwise the same each time. Takes a minute or two, waits until the metrics
     are up to date, and ends with four requests worth trying.
     """
-    demo.demo(contacts, as_json=as_json)
+    commands.demo.demo(contacts, as_json=as_json)
 
 
 @app.command("import-touchpoints", rich_help_panel=DATA)
@@ -165,7 +165,7 @@ def import_touchpoints(
     nobody has it. Without a column mapped to external_id a row is known by its content. Rejected rows are
     said on standard error with line and reason, the others are imported, and the exit code is then 1.
     """
-    wishes = importing.Wishes(
+    wishes = commands.importing.Wishes(
         file=file,
         workspace_id=workspace,
         columns=columns,
@@ -180,7 +180,7 @@ def import_touchpoints(
         encoding=encoding,
         errors=errors,
     )
-    importing.import_touchpoints(wishes, as_json=as_json)
+    commands.importing.import_touchpoints(wishes, as_json=as_json)
 
 
 @app.command(rich_help_panel=CHECKING)
@@ -190,14 +190,14 @@ def openapi(
 ) -> None:
     """Prints the OpenAPI contract of this version as YAML."""
     if check:
-        contract.check(Path("openapi.yaml"))
+        commands.contract.check(Path("openapi.yaml"))
     elif write is not None:
-        contract.write(write)
+        commands.contract.write(write)
     else:
-        typer.echo(contract.document(), nl=False)
+        typer.echo(commands.contract.document(), nl=False)
 
 
 @app.command("doctor", rich_help_panel=CHECKING)
 def examine() -> None:
     """Says in one line per check what is well and what is not, and what to do about it."""
-    doctor.examine()
+    commands.doctor.examine()

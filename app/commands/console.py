@@ -46,6 +46,8 @@ EXPECTED = (Failure, ConfigurationError, EmbeddedError, Problem, *DATABASE_ERROR
 
 def explain(error: Exception) -> str | None:
     """One of `EXPECTED` in words, without the values that database errors quote; None for a fault of ours."""
+    if not isinstance(error, EXPECTED):
+        return None
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, DATABASE_ERRORS):

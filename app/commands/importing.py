@@ -15,8 +15,9 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from app.commands.console import Failure, run, say, say_json
+from app.commands.options import FIELDS
 from app.commands.progress import Advance, progress
-from app.commands.spreadsheet import FIELDS, KINDS, BadRow, Line, Meaning, RowReader, Sheet
+from app.commands.spreadsheet import KINDS, BadRow, Line, Meaning, RowReader, Sheet
 from app.commands.tenants import existing_workspace, only_workspace, workspace_unit
 from app.kit.errors import Problem
 from app.kit.resources import Resources

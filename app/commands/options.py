@@ -6,7 +6,10 @@ from uuid import UUID
 
 import typer
 
-from app.commands.spreadsheet import FIELDS
+FIELDS = (
+    "contact", "email", "occurred_at", "value", "kind", "channel", "direction", "stage", "campaign",
+    "summary", "external_id",
+)  # fmt: skip
 
 File = Annotated[Path, typer.Argument(help="A CSV file with a header line.", exists=True, dir_okay=False)]
 Columns = Annotated[

@@ -1,12 +1,9 @@
-"""`rapport serve` and `rapport worker`: the processes that stay."""
+"""`rapport serve`: the API, and the background jobs beside it."""
 
-import asyncio
 import contextlib
 import os
-import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,17 +12,16 @@ import uvloop
 from fastapi import FastAPI
 
 from app.commands.console import Failure, is_embedded, read_settings, ready_database, say
+from app.commands.signals import end_quietly_on_signals, on_signals
 from app.commands.tenants import NewTenant, create_first_workspace
 from app.kit.logs import configure_logs
 from app.kit.resources import DatabaseAddress, open_resources
 from app.main import begin_stop, create_app
 from app.settings import Settings
-from app.worker import Worker
 from app.workspaces.schemas import WorkspaceCreate
 
 FIRST_WORKSPACE = "My workspace"
 BACKLOG = 2048
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(*, with_worker: bool) -> None:
@@ -38,15 +34,6 @@ def serve(*, with_worker: bool) -> None:
             uvloop.run(_welcome(settings, address, _url(listener)))
         app = create_app(open_resources(settings, address), with_worker=with_worker)
         Server(app, settings).run([listener])
-
-
-def work() -> None:
-    """Runs background jobs until a signal comes."""
-    end_quietly_on_signals()
-    settings = read_settings()
-    configure_logs(settings.log_format, settings.log_level)
-    with ready_database(settings) as address:
-        uvloop.run(_work(settings, address))
 
 
 class Server(uvicorn.Server):
@@ -64,7 +51,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        with _on_signals(self._stop):
+        with on_signals(self._stop):
             yield
 
     def _stop(self) -> None:
@@ -95,12 +82,6 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno)
 
 
-def end_quietly_on_signals() -> None:
-    """Until there is something to finish, a signal ends the process at once, and with it what it holds."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, lambda *_: sys.exit(0))
-
-
 async def _welcome(settings: Settings, address: DatabaseAddress, url: str) -> None:
     """Makes the first workspace of an embedded server, and shows its key this once."""
     resources = open_resources(settings, address)
@@ -121,27 +102,6 @@ Made the workspace "{FIRST_WORKSPACE}" and a key to it, which is shown this once
 
   curl -H 'Authorization: Bearer {made.api_key}' {url}/v1/workspace
 """
-
-
-async def _work(settings: Settings, address: DatabaseAddress) -> None:
-    worker = Worker(settings, address)
-    with _on_signals(worker.stop):
-        say("Rapport works on background jobs")
-        await worker.run()
-
-
-@contextlib.contextmanager
-def _on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in STOP_SIGNALS:
-            loop.remove_signal_handler(number)
-            # What is left is tidying up, which another signal should not cut short.
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:

@@ -21,10 +21,6 @@ from app.kit.batches import field_errors
 from app.kit.money import MINOR_UNITS, money_text
 from app.touchpoints.schemas import Kind, TouchpointCreate
 
-FIELDS = (
-    "contact", "email", "occurred_at", "value", "kind", "channel", "direction", "stage", "campaign",
-    "summary", "external_id",
-)  # fmt: skip
 KINDS = frozenset(get_args(Kind))
 DELIMITERS = ",;\t|"
 
@@ -46,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What the columns mean. `columns` maps one of `FIELDS` to the name of its column."""
+    """What the columns mean. `columns` maps one of `options.FIELDS` to the name of its column."""
 
     columns: Mapping[str, str]
     source: str

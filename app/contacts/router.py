@@ -41,10 +41,10 @@ from app.contacts.service.contacts import ContactListing, ContactService
 from app.contacts.service.reading import ContactReader
 from app.contacts.service.suppressions import SuppressionListing, SuppressionService
 from app.contacts.service.upserting import ContactUpserter
-from app.kit.batches import Atomic, DryRun
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
+from app.kit.calls import Access, Call
 from app.kit.lanes import Lane, plain_body, plain_id, plain_query
-from app.kit.pages import DEFAULT_ROWS, MOST_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, MOST_ROWS, PageRequest
+from app.kit.parameters import Atomic, Cursor, DryRun, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.web import JsonRoute
 
 router = APIRouter(prefix="/v1", tags=["contacts"], route_class=JsonRoute)
@@ -71,7 +71,7 @@ async def list_contacts(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SORTING)] = None,
     lifecycle_stage: Annotated[LifecycleStage | None, Query(description="Only this stage.")] = None,
     owner_id: Annotated[UUID | None, Query(description="Only this member's.")] = None,
     tag: Annotated[str | None, Query(max_length=100, description="Only those with this tag.")] = None,
@@ -157,7 +157,7 @@ async def list_definitions(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, DEFINITION_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(DEFINITION_SORTING)] = None,
 ) -> Response:
     """The attributes of contacts that this workspace has defined."""
     page = PageRequest(DEFINITION_SORTING.parse(sort), limit, cursor)
@@ -248,7 +248,7 @@ async def list_suppressions(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SUPPRESSION_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SUPPRESSION_SORTING)] = None,
     kind: Annotated[SuppressionKind | None, Query(description="Only addresses of this kind.")] = None,
     email: Annotated[SuppressedEmail | None, Query(description="Only this email address.")] = None,
     phone: Annotated[SuppressedPhone | None, Query(description="Only this phone number.")] = None,

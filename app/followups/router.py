@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from app.followups.repository import SORTING, FollowupListing
 from app.followups.schemas import Followup, FollowupCreate, FollowupPage, FollowupPatch, OriginKind, State
 from app.followups.service import FollowupService
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.schemas import Instant, Key
 from app.kit.web import JsonRoute
 
@@ -36,7 +37,7 @@ async def list_followups(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SORTING)] = None,
     contact_id: Annotated[UUID | None, Query(description="Only on this contact.")] = None,
     owner_id: Annotated[UUID | None, Query(description="Only of this member.")] = None,
     state: Annotated[State | None, Query(description="Only in this state.")] = None,

@@ -23,8 +23,9 @@ from app.goals.schemas import (
 )
 from app.goals.service.following import GoalFollowing
 from app.goals.service.goals import GoalService
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 
 router = APIRouter(prefix="/v1/goals", tags=["goals"])
 
@@ -47,7 +48,7 @@ async def list_goals(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, GOAL_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(GOAL_SORTING)] = None,
     status: Annotated[Status | None, Query(description="Only goals of this status.")] = None,
     health: Annotated[Health | None, Query(description="Only goals that do like this.")] = None,
     metric_key: Annotated[str | None, Query(max_length=100, description="Only goals on this metric.")] = None,
@@ -78,7 +79,7 @@ async def get_goal_tree(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, GOAL_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(GOAL_SORTING)] = None,
 ) -> Response:
     """The goals at the top, page by page, each with everything below it."""
     page = PageRequest(GOAL_SORTING.parse(sort), limit, cursor)
@@ -125,7 +126,7 @@ async def list_check_ins(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, CHECK_IN_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(CHECK_IN_SORTING)] = None,
 ) -> Response:
     """The reviews of the goal, newest first unless sorted otherwise."""
     page = PageRequest(CHECK_IN_SORTING.parse(sort), limit, cursor, goal_id)
@@ -138,7 +139,7 @@ async def list_goal_progress(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, PROGRESS_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(PROGRESS_SORTING)] = None,
 ) -> Response:
     """Where the goal stood at the end of each day on which it moved, the latest first by default."""
     page = PageRequest(PROGRESS_SORTING.parse(sort), limit, cursor, goal_id)
@@ -151,7 +152,7 @@ async def list_goal_revisions(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, REVISION_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(REVISION_SORTING)] = None,
 ) -> Response:
     """Who changed what of the goal, and why, newest first unless sorted otherwise."""
     page = PageRequest(REVISION_SORTING.parse(sort), limit, cursor, goal_id)

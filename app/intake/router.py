@@ -24,9 +24,10 @@ from app.intake.service.envelopes import BATCH, media_type_of, no_cloud_event, r
 from app.intake.service.parked import ParkedService
 from app.intake.service.receiving import Backlog, receive
 from app.intake.service.sources import SourceService
-from app.kit.calls import JSON, Access, Call, IdempotencyKey, IfMatch, Services
+from app.kit.calls import JSON, Access, Call, Services
 from app.kit.database import Unit
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, Limit, sort_by
 from app.kit.strict_json import read_json
 from app.kit.web import PARSED_BODY, JsonRoute
 
@@ -69,7 +70,7 @@ async def list_sources(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SOURCE_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SOURCE_SORTING)] = None,
     include_archived: Annotated[bool, Query(description="Archived sources as well.")] = False,
 ) -> Response:
     """The sources, newest first unless sorted otherwise."""
@@ -161,7 +162,7 @@ async def list_parked(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, PARKED_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(PARKED_SORTING)] = None,
 ) -> Response:
     """The events of a source that could not be applied, the latest first. They are kept for ninety days."""
     page = PageRequest(PARKED_SORTING.parse(sort), limit, cursor, source_id)

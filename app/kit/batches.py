@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import Query
 from pydantic import (
     BaseModel,
     Field,
@@ -18,9 +17,6 @@ from pydantic_core import CoreSchema, core_schema
 from app.kit.errors import MOST_ERRORS, FieldError, Invalid, Problem
 from app.kit.hot import Rendered, to_json
 from app.kit.schemas import Output
-
-Atomic = Annotated[bool, Query(description="All or nothing: one bad item refuses the whole batch.")]
-DryRun = Annotated[bool, Query(description="Says what would happen and changes nothing.")]
 
 Item = TypeVar("Item", bound=BaseModel)
 Result = TypeVar("Result", bound="BatchResult")

@@ -7,10 +7,10 @@ endpoints take a `Call` and hand it their use case, instead of a session from a 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
-from fastapi import Header, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
@@ -28,31 +28,6 @@ JSON = "application/json"
 TRIES = 3
 
 UseCase = Callable[[Unit], Awaitable[BaseModel | Rendered | None]]
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r'^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$',
-        description="Same key and same body: the stored answer, for 24 hours. Another body: 422.",
-    ),
-]
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        max_length=1000,
-        description="The `ETag` that the change is based on; a stale one is 412.",
-    ),
-]
-IfNoneMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-None-Match",
-        max_length=1000,
-        description="An `ETag` you have: 304 when it is still current.",
-    ),
-]
 
 
 @dataclass(frozen=True, slots=True)

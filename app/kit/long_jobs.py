@@ -8,16 +8,14 @@ effect.
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 from sqlalchemy import Index, Numeric, PrimaryKeyConstraint, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.calls import Access, Call
 from app.kit.database import Base, Unit
 from app.kit.errors import NotFound
 from app.kit.ids import new_id
@@ -131,12 +129,3 @@ class LongJobs:
             .values(updated_at=self._unit.now, **values)
             .execution_options(synchronize_session=False)
         )
-
-
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-
-@router.get("/{job_id}", operation_id="jobs_get", response_model=LongJob)
-async def get_job(job_id: UUID, call: Annotated[Call, Depends(Access("workspace:read"))]) -> Response:
-    """How far a piece of long work is."""
-    return await call.read(lambda unit: LongJobs(unit).get(job_id))

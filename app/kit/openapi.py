@@ -241,25 +241,9 @@ def _webhook(event_type: EventType) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": envelope_schema(event_type)}},
+            "content": {"application/json": {"schema": event_type.envelope_schema()}},
         },
         "responses": {"2XX": {"description": "Received. Anything else is tried again."}},
-    }
-
-
-def envelope_schema(event_type: EventType) -> dict[str, Any]:
-    """The JSON Schema of a webhook's body; its `data` is a reference into the components."""
-    return {
-        "type": "object",
-        "required": ["id", "type", "version", "occurred_at", "workspace_id", "data"],
-        "properties": {
-            "id": {"type": "string", "format": "uuid", "description": "The event's id."},
-            "type": {"const": event_type.name, "description": "What happened."},
-            "version": {"const": event_type.version, "description": "The version of `data`'s shape."},
-            "occurred_at": {"type": "string", "format": "date-time", "description": "When it happened."},
-            "workspace_id": {"type": "string", "format": "uuid", "description": "Whose event it is."},
-            "data": {"$ref": f"#/components/schemas/{event_type.data.__name__}"},
-        },
     }
 
 

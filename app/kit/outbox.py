@@ -86,6 +86,21 @@ class EventType:
     description: str
     version: int = 1
 
+    def envelope_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a webhook's body; its `data` is a reference into the components."""
+        return {
+            "type": "object",
+            "required": ["id", "type", "version", "occurred_at", "workspace_id", "data"],
+            "properties": {
+                "id": {"type": "string", "format": "uuid", "description": "The event's id."},
+                "type": {"const": self.name, "description": "What happened."},
+                "version": {"const": self.version, "description": "The version of `data`'s shape."},
+                "occurred_at": {"type": "string", "format": "date-time", "description": "When it happened."},
+                "workspace_id": {"type": "string", "format": "uuid", "description": "Whose event it is."},
+                "data": {"$ref": f"#/components/schemas/{self.data.__name__}"},
+            },
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import orjson
-from fastapi import Query
-from pydantic import BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, or_, tuple_
 
 from app.kit.errors import Invalid
@@ -25,23 +23,6 @@ Row = TypeVar("Row")
 
 MOST_ROWS = 500
 DEFAULT_ROWS = 50
-
-
-def _digits(text: object) -> object:
-    """Pydantic would also read `1_0` and `+5`, which other parsers of a query do not."""
-    if isinstance(text, str) and not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise PydanticCustomError("int_parsing", "must be a whole number")
-    return text
-
-
-DIGITS = BeforeValidator(_digits)
-"""For a whole number in a query: written in digits. It stands last, or the bounds would miss the contract."""
-
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="How many rows a page may have."), DIGITS]
-Cursor = Annotated[
-    str | None,
-    Query(max_length=2000, description="`next_cursor` of the page before; only for the very same query."),
-]
 
 
 class PageBody(BaseModel):
@@ -75,14 +56,6 @@ class Sorting:
     @property
     def choices(self) -> list[str]:
         return [sign + name for name in self.keys for sign in ("", "-")]
-
-    def query(self) -> Any:
-        """The `sort` query parameter of a list."""
-        return Query(
-            description=f"Order of the list, `{self.default}` if absent.",
-            max_length=100,
-            json_schema_extra={"enum": self.choices},
-        )
 
     def parse(self, sort: str | None, pointer: str = "?sort") -> "Order":
         """Raises `Invalid` for a name that is not a key."""

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.kit.calls import Access, Call, IdempotencyKey
+from app.kit.calls import Access, Call
 from app.kit.long_jobs import LongJob
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, Limit, sort_by
 from app.kit.periods import Grain
 from app.kit.schemas import Day
 from app.metrics.repository.reading import SNAPSHOT_SORTING
@@ -58,7 +59,7 @@ async def list_snapshots(
     ] = None,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SNAPSHOT_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SNAPSHOT_SORTING)] = None,
 ) -> Response:
     """The metric's value period by period, oldest first unless sorted otherwise.
 

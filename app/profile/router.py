@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.kit.calls import Access, Call
 from app.kit.errors import MissingScope
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, Limit
 from app.profile.schemas import EntryType, TimelinePage
 from app.profile.service import TimelineService
 from app.touchpoints.service.touchpoints import LATEST_FIRST

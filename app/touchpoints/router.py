@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.contacts.models import Channel
 from app.contacts.schemas import ForeignId, SourceName
-from app.kit.batches import Atomic, DryRun
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Atomic, Cursor, DryRun, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.schemas import Instant, Name
 from app.kit.web import JsonRoute
 from app.touchpoints.repository import SORTING
@@ -59,7 +59,7 @@ async def list_touchpoints(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SORTING)] = None,
     contact_id: Annotated[UUID | None, Query(description="Only this contact's.")] = None,
     kind: Annotated[Kind | None, Query(description="Only of this kind.")] = None,
     channel: Annotated[Channel | None, Query(description="Only on this channel.")] = None,

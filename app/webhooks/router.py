@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch
+from app.kit.calls import Access, Call
 from app.kit.database import Unit
 from app.kit.errors import Invalid
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, Limit, sort_by
 from app.webhooks.repository import DELIVERY_SORTING, ENDPOINT_SORTING
 from app.webhooks.schemas import (
     DeliveryStatus,
@@ -63,7 +64,7 @@ async def list_endpoints(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, ENDPOINT_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(ENDPOINT_SORTING)] = None,
     include_archived: Annotated[bool, Query(description="Archived endpoints as well.")] = False,
 ) -> Response:
     """The endpoints, newest first unless sorted otherwise."""
@@ -154,7 +155,7 @@ async def list_deliveries(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, DELIVERY_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(DELIVERY_SORTING)] = None,
     status: Annotated[DeliveryStatus | None, Query(description="Only deliveries in this state.")] = None,
     event_type: Annotated[str | None, Query(max_length=100, description="Only events of this type.")] = None,
 ) -> Response:

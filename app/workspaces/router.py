@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.web import JsonRoute
 from app.workspaces.repository import API_KEY_SORTING, MEMBER_SORTING
 from app.workspaces.schemas import (
@@ -57,7 +58,7 @@ async def list_members(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, MEMBER_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(MEMBER_SORTING)] = None,
     include_archived: Annotated[bool, Query(description="Archived members as well.")] = False,
 ) -> Response:
     """The members, newest first unless sorted otherwise."""

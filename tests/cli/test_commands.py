@@ -1,6 +1,8 @@
 """The commands that end, beside a server that runs on the same data."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -51,6 +53,14 @@ async def test_a_revoked_key_is_refused(rapport: CommandLine, served: Served, ma
     headers = {"Authorization": f"Bearer {json.loads(created.stdout)['api_key']}"}
     async with httpx.AsyncClient(base_url=served.url, headers=headers) as client:
         assert (await client.get("/v1/workspace")).status_code == 401
+
+
+def test_the_command_line_itself_reads_no_framework() -> None:
+    """So that `rapport --help` answers at once; each command reads what it needs."""
+    heavy = {"alembic", "fastapi", "pgqueuer", "pydantic", "sqlalchemy"}
+    script = f"import sys, app.cli; sys.exit(', '.join({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
 
 
 def test_a_workspace_that_is_not_there_is_told_in_a_line(rapport: CommandLine) -> None:

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.web import JsonRoute
 from app.surveys.repository.frequency import RULE_SORTING
 from app.surveys.schemas.frequency import (
@@ -40,7 +41,7 @@ async def list_rules(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, RULE_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(RULE_SORTING)] = None,
 ) -> Response:
     """The rules, newest first unless sorted otherwise. A contact is asked only if all of them allow it."""
     page = PageRequest(RULE_SORTING.parse(sort), limit, cursor)

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, DIGITS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import DIGITS, Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.web import JsonRoute
 from app.surveys.models.invitations import Delivery, PlanState
 from app.surveys.repository.invitations import INVITATION_SORTING, LINK_SORTING, InvitationListing
@@ -64,7 +65,7 @@ async def list_invitations(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, INVITATION_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(INVITATION_SORTING)] = None,
     contact_id: Annotated[UUID | None, Query(description="Only of this contact.")] = None,
     answered: Annotated[bool | None, Query(description="Only answered ones, or only those not.")] = None,
     delivery: Annotated[Delivery | None, Query(description="Only those that were delivered so.")] = None,
@@ -116,7 +117,7 @@ async def list_planned(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, PLANNED_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(PLANNED_SORTING)] = None,
     state: Annotated[PlanState | None, Query(description="Only those in this state.")] = None,
     reason: Annotated[SkipReason | None, Query(description="Only those skipped for this reason.")] = None,
     contact_id: Annotated[UUID | None, Query(description="Only of this contact.")] = None,
@@ -156,7 +157,7 @@ async def list_links(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, LINK_SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(LINK_SORTING)] = None,
 ) -> Response:
     """The open links of a survey, revoked ones included, newest first unless sorted otherwise."""
     page = PageRequest(LINK_SORTING.parse(sort), limit, cursor, survey_id)

@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.contacts.models import Channel
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, DIGITS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import DIGITS, Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.schemas import Day
 from app.kit.web import JsonRoute
 from app.surveys.models.responses import ResponseState
@@ -60,7 +61,7 @@ async def list_responses(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SORTING)] = None,
     state: Annotated[ResponseState | None, Query(description="Only those in this state.")] = None,
     contact_id: Annotated[UUID | None, Query(description="Only this contact's.")] = None,
     test: Annotated[bool | None, Query(description="Only tests, or only those that count.")] = None,

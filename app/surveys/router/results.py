@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.contacts.models import Channel
 from app.kit.calls import JSON, Access, Call
-from app.kit.pages import DIGITS
+from app.kit.parameters import DIGITS
 from app.kit.schemas import Day
 from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.results import SurveyResults, Trend

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.kit.calls import Access, Call, IdempotencyKey, IfMatch, IfNoneMatch
-from app.kit.pages import DEFAULT_ROWS, Cursor, Limit, PageRequest
+from app.kit.calls import Access, Call
+from app.kit.pages import DEFAULT_ROWS, PageRequest
+from app.kit.parameters import Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
 from app.kit.web import JsonRoute
 from app.surveys.models.surveys import SurveyState
 from app.surveys.repository.surveys import SORTING
@@ -35,7 +36,7 @@ async def list_surveys(
     call: Reader,
     limit: Limit = DEFAULT_ROWS,
     cursor: Cursor = None,
-    sort: Annotated[str | None, SORTING.query()] = None,
+    sort: Annotated[str | None, sort_by(SORTING)] = None,
     state: Annotated[SurveyState | None, Query(description="Only surveys in this state.")] = None,
     type: Annotated[SurveyType | None, Query(description="Only surveys of this type.")] = None,
     include_archived: Annotated[bool, Query(description="Archived surveys as well.")] = False,

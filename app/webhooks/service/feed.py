@@ -12,7 +12,6 @@ from pydantic.json_schema import models_json_schema
 from app.kit.database import Database, Unit
 from app.kit.database_problems import DATABASE_ERRORS
 from app.kit.errors import Invalid, Problem
-from app.kit.openapi import envelope_schema
 from app.kit.outbox import EventType
 from app.webhooks.repository import FeedRepository
 from app.webhooks.schemas import EventTypeDescription, EventTypePage, FeedEvent, FeedPage
@@ -119,7 +118,7 @@ def body_schema(event_type: EventType) -> dict[str, Any]:
     name = event_type.data.__name__
     # Not `model_json_schema`, which loses its way in a shape that holds itself, such as a filter.
     _, made = models_json_schema([(event_type.data, "serialization")])
-    schema = envelope_schema(event_type)
+    schema = event_type.envelope_schema()
     schema["properties"]["data"] = {"$ref": f"#/$defs/{name}"}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "$defs": made["$defs"]}
 

@@ -106,11 +106,17 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "a timeline": ("GET", "/v1/contacts/{touchpoint.contact_id}/timeline", None),
     "search by last score": ("POST", "/v1/contacts/search", found_by("surveys.nps.last_score", "lte", 0.5)),
     "search by any score": ("POST", "/v1/contacts/search", found_by("surveys.nps.last_score", "gte", 0)),
-    "search by last answer": (
-        "POST", "/v1/contacts/search", found_by("surveys.nps.last_answered_at", "within_last", "1d")
+    "search by an answer of today": (
+        "POST", "/v1/contacts/search", found_by("surveys.nps.last_answered_at", "within_last", "2h")
     ),
-    "search by last invitation": (
-        "POST", "/v1/contacts/search", found_by("surveys.last_invited_at", "within_last", "1d")
+    "search by an answer of this month": (
+        "POST", "/v1/contacts/search", found_by("surveys.nps.last_answered_at", "within_last", "30d")
+    ),
+    "search by an invitation of today": (
+        "POST", "/v1/contacts/search", found_by("surveys.last_invited_at", "within_last", "2h")
+    ),
+    "search by an invitation of this month": (
+        "POST", "/v1/contacts/search", found_by("surveys.last_invited_at", "within_last", "30d")
     ),
     "responses to a survey": ("GET", "/v1/surveys/{survey_id}/responses", None),
     "responses of a contact": ("GET", "/v1/surveys/{survey_id}/responses?contact_id={contact.id}", None),

@@ -116,6 +116,25 @@ async def test_by_invitations_and_responses(asking: AskingWorld, stranger: httpx
     assert await found(asking, "lt", 1, "surveys.response_count") == {asked, neither}
 
 
+async def test_it_is_the_last_invitation_that_has_to_fit(asking: AskingWorld) -> None:
+    survey_id = await a_survey(asking, recontact_rule="always")
+    once, twice = await asking.contacts(2)
+    await asking.invite(survey_id, once, twice)
+    asking.clock.advance(days=2)
+    await asking.invite(survey_id, twice)
+
+    async def invited(op: str, value: Any) -> set[str]:
+        return await found(asking, op, value, "surveys.last_invited_at")
+
+    asked = await asking.listed(f"/v1/surveys/{survey_id}/invitations", sort="created_at")
+    first, last = asked[0]["created_at"], asked[-1]["created_at"]
+    assert await invited("lte", first) == await invited("between", [first, first]) == {once}
+    assert await invited("between", [first, last]) == await invited("within_last", "3d") == {once, twice}
+    assert await invited("eq", last) == await invited("within_last", "1d") == {twice}
+    assert await invited("eq", first) == {once}
+    assert await invited("ne", first) == {twice}
+
+
 async def test_responses_of_an_anonymous_survey_tell_nothing_of_contacts(
     asking: AskingWorld, stranger: httpx.AsyncClient
 ) -> None:

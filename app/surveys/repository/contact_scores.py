@@ -143,14 +143,22 @@ _ANSWERED: Final = (
 )
 
 
+_LAST_INVITED: Final = (
+    select(func.max(SurveyInvitationRow.created_at))
+    .where(*_INVITED, SurveyInvitationRow.contact_id == ContactRow.id)
+    .scalar_subquery()
+)
+
+
 def _invited(operator: Operator, value: Any) -> sa.ColumnElement[bool] | None:
-    """The last one is after an instant where any one is; an upper bound has to know the last one."""
-    column = SurveyInvitationRow.created_at
-    if operator not in ("gt", "gte", "exists"):
+    """Found by any invitation, which is the last one unless it has an upper bound that the last is beyond."""
+    if operator in ("lt", "lte"):
         return None
-    return _contact_in(
-        SurveyInvitationRow.contact_id, *_INVITED, compare(column, "timestamp", operator, value)
-    )
+    some = compare(SurveyInvitationRow.created_at, "timestamp", operator, value)
+    found = _contact_in(SurveyInvitationRow.contact_id, *_INVITED, some)
+    if operator in ("gt", "gte", "exists"):
+        return found
+    return sa.and_(found, compare(_LAST_INVITED, "timestamp", operator, value))
 
 
 def _response_count(operator: Operator, value: Any) -> sa.ColumnElement[bool] | None:
@@ -165,14 +173,7 @@ def _response_count(operator: Operator, value: Any) -> sa.ColumnElement[bool] | 
 
 CONTACT_FIELDS: Final[tuple[FilterField, ...]] = (
     *(field for type in get_args(ScoreType) for field in _score_fields(type)),
-    FilterField(
-        "surveys.last_invited_at",
-        "timestamp",
-        select(func.max(SurveyInvitationRow.created_at))
-        .where(*_INVITED, SurveyInvitationRow.contact_id == ContactRow.id)
-        .scalar_subquery(),
-        _invited,
-    ),
+    FilterField("surveys.last_invited_at", "timestamp", _LAST_INVITED, _invited),
     FilterField(
         "surveys.response_count",
         "number",

@@ -26,7 +26,7 @@ EXAMPLES = int(os.environ.get("RAPPORT_FUZZ", "0"))
 SEED = os.environ.get("RAPPORT_FUZZ_SEED", "1")
 MINUTES = 60
 
-FEW = ["--phases", "examples,fuzzing", "--max-examples", "8", "--no-shrink", "--generation-deterministic"]
+FEW = ["--phases", "examples,fuzzing", "--max-examples", "5", "--no-shrink", "--generation-deterministic"]
 MANY = ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(EXAMPLES)]
 
 

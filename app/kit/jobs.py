@@ -24,13 +24,7 @@ from app.kit.database import Database, Unit
 
 log = structlog.get_logger()
 
-CONNECTION_LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    FailingListenerError,
-)
+CONNECTION_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
 
@@ -125,6 +119,9 @@ class JobRunner:
             while not self.stopping.is_set():
                 try:
                     await self._run_queue(pool_factory)
+                except FailingListenerError:
+                    # Not always the database's doing: the queue may test its listener before it has one.
+                    log.info("worker.listener_renewed")
                 except CONNECTION_LOST as error:
                     log.warning("worker.database_away", error=type(error).__name__)
                 await self._pause(1)

@@ -68,7 +68,7 @@ async def _fill(resources: Resources, contacts: int) -> Demo:
     count = await filling.touchpoints(people, ids)
     await filling.settle("Looking at them")
     opinions = Opinions(now, people)
-    feedback = Feedback(resources.database, tenant.workspace_id, opinions, ids)
+    feedback = Feedback(resources, tenant.workspace_id, opinions, ids)
     survey = await feedback.open_surveys(year.begins)
     with progress("Feedback", len(opinions.told)) as advance:
         responses = await feedback.tell(advance)

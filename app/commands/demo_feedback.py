@@ -1,13 +1,12 @@
-"""The demo's surveys: opened when its year began, answered morning by morning, and followed up."""
+"""The demo's surveys: opened when its year began, asked and answered morning by morning, and followed up."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from itertools import groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.commands.demo_opinions import Care, Opinion, Opinions
+from app.commands.demo_opinions import Ask, Care, Opinion, Opinions
 from app.commands.demo_words import TOPICS
 from app.commands.demo_world import SOURCE, Person
 from app.commands.progress import Advance
@@ -17,12 +16,17 @@ from app.contacts.service.consents import ConsentService
 from app.contacts.service.suppressions import SuppressionService
 from app.followups.schemas import FollowupOrigin, FollowupPatch
 from app.followups.service import FollowupOpening, FollowupService
-from app.kit.database import Database, Unit
+from app.kit.database import Unit
 from app.kit.outbox import flush_events
 from app.kit.preconditions import Precondition
+from app.kit.resources import Resources
+from app.surveys.schemas.invitations import SurveyInvitationsCreate
 from app.surveys.schemas.responses import PartnerResponse
 from app.surveys.schemas.surveys import SurveyCreate
+from app.surveys.service.invitations import InvitationService
+from app.surveys.service.links import Links
 from app.surveys.service.recording import Recorded, ResponseRecorder
+from app.surveys.service.reminding import ReminderService
 from app.surveys.service.surveys import SurveyService
 
 RECOMMENDING = {
@@ -54,7 +58,7 @@ RECOMMENDING = {
     "recontact_rule": "recurring",
     "recontact_days": 90,
     "reminders_max": 1,
-    "triggers": [{"kind": "purchase", "delay_hours": 7 * 24, "sample_percent": 20}],
+    "triggers": [{"kind": "purchase", "delay_hours": 7 * 24, "sample_percent": 80}],
 }
 JUDGING_HELP = {
     "title": {"en": "How did we help?", "de": "Wie war unsere Hilfe?"},
@@ -85,9 +89,10 @@ JUDGING_HELP = {
     "channel": "email",
     "recontact_rule": "recurring",
     "recontact_days": 30,
-    "triggers": [{"kind": "support_resolved", "delay_hours": 24, "sample_percent": 50}],
+    "triggers": [{"kind": "support_resolved", "delay_hours": 24}],
 }
-OPINIONS_AT_ONCE = 200
+MORNINGS_AT_ONCE = 20
+REMINDERS_AT_ONCE = 500
 OVERDUE_AT_ONCE = 500
 REASONS = ("bounced", "bounced", "unsubscribed", "complained")
 
@@ -108,9 +113,10 @@ class Feedback:
     """
 
     def __init__(
-        self, database: Database, workspace_id: UUID, opinions: Opinions, contacts: Sequence[UUID]
+        self, resources: Resources, workspace_id: UUID, opinions: Opinions, contacts: Sequence[UUID]
     ) -> None:
-        self._database = database
+        self._database = resources.database
+        self._links = Links.of(resources)
         self._workspace_id = workspace_id
         self._opinions = opinions
         self._contacts = contacts
@@ -129,19 +135,21 @@ class Feedback:
         return self._surveys["nps"]
 
     async def tell(self, advance: Advance) -> int:
-        """Records the answers as they came, and sees to the follow-ups they open; returns how many came."""
-        told = self._opinions.told
-        for start in range(0, len(told), OPINIONS_AT_ONCE):
-            portion = told[start : start + OPINIONS_AT_ONCE]
+        """Asks, records the answers as they came, and sees to the follow-ups they open; returns how many
+        answers came."""
+        mornings = self._opinions.mornings()
+        for start in range(0, len(mornings), MORNINGS_AT_ONCE):
+            portion = mornings[start : start + MORNINGS_AT_ONCE]
             async with self._unit() as unit:
                 present = unit.now
-                for morning, opinions in groupby(portion, key=lambda opinion: opinion.told_at):
-                    await self._live_until(unit, morning)
-                    await self._record(unit, list(opinions))
-                if start + OPINIONS_AT_ONCE >= len(told):
+                for morning in portion:
+                    await self._live_until(unit, morning.at)
+                    await self._record(unit, morning.told)
+                    await self._ask(unit, morning.asked)
+                if start + MORNINGS_AT_ONCE >= len(mornings):
                     await self._live_until(unit, present)
-            advance(len(portion))
-        return len(told)
+            advance(sum(len(morning.told) for morning in portion))
+        return len(self._opinions.told)
 
     async def respect_wishes(self, people: Sequence[Person]) -> None:
         """Some contacts said that they may be asked or must not be, some addresses are out of use."""
@@ -161,6 +169,14 @@ class Feedback:
     async def _say(self, unit: Unit, person: Person, place: int, **wish: Any) -> None:
         wish |= {"purpose": "surveys", "at": person.contact["acquired_at"]}
         await ConsentService(unit).record(self._contacts[place], ConsentCreate.model_validate(wish))
+
+    async def _ask(self, unit: Unit, asked: Sequence[Ask]) -> None:
+        for survey, survey_id in self._surveys.items():
+            ids = [self._contacts[ask.person] for ask in asked if ask.survey == survey]
+            if ids:
+                wanted = SurveyInvitationsCreate(contact_ids=ids)
+                results = await InvitationService(unit, survey_id).create(wanted, self._links)
+                assert not any(item.skipped for item in results.items), "the demo bothers nobody"
 
     async def _record(self, unit: Unit, opinions: Sequence[Opinion]) -> None:
         results = await ResponseRecorder(unit).record([self._response(opinion) for opinion in opinions])
@@ -194,7 +210,8 @@ class Feedback:
         return FollowupOpening(self._contacts[opinion.person], "An answer to act upon", origin=origin)
 
     async def _live_until(self, unit: Unit, until: datetime) -> None:
-        """Sees to follow-ups, each when somebody did; what is overdue by then is told of."""
+        """Sees to follow-ups, each when somebody did; what is overdue by then is told of, and who has not
+        answered is reminded."""
         done = [due for due in self._due if due.moment <= until]
         self._due = self._due[len(done) :]
         service = FollowupService(unit)
@@ -204,6 +221,7 @@ class Feedback:
             await service.update(followup_id, patch, Precondition(None))
         await _travel(unit, until)
         await service.flag_overdue(OVERDUE_AT_ONCE)
+        await ReminderService(unit, self._links).remind(REMINDERS_AT_ONCE)
 
     def _unit(self) -> AbstractAsyncContextManager[Unit]:
         return self._database.unit(self._workspace_id, actor="demo")

@@ -5,7 +5,7 @@ As `demo_world`, it is the same for the same people and the same last day, whoev
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
@@ -15,24 +15,35 @@ from app.commands.demo_world import SEED, ZONE, Person
 REST = timedelta(days=90)
 """Nobody is bothered again before that."""
 MORNING = time(6, 30)
-"""When, on working days, the tool that collects the answers hands over those that have come."""
+"""When, on working days, the tool that asks sends its mails, and hands over the answers that have come."""
 SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """After which touchpoint somebody is asked, how long after it, and how large a share of them answers."""
+    """After which touchpoint people are asked, how long after it, how large a share of them, and how many of
+    those answer."""
 
     survey: Literal["nps", "csat"]
     kind: str
     delay: timedelta
+    sampled: float
     answering: float
 
 
 ASKINGS = (
-    Asking("nps", "purchase", timedelta(days=7), 0.26),
-    Asking("csat", "support_resolved", timedelta(hours=24), 0.55),
+    Asking("nps", "purchase", timedelta(days=7), 0.8, 0.52),
+    Asking("csat", "support_resolved", timedelta(hours=24), 1.0, 0.65),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The person at a place among the people is asked for an opinion."""
+
+    person: int
+    survey: Literal["nps", "csat"]
+    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +80,54 @@ class Experience:
     days_to_solve: float
 
 
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What the tool that asks and collects does in one go."""
+
+    at: datetime
+    told: list[Opinion] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
+
+
 class Opinions:
-    """The opinions that people have told up to the instant `now`, and who wants to be left alone."""
+    """The opinions that people were asked for and have told up to the instant `now`, and who wants to be left
+    alone."""
 
     def __init__(self, now: datetime, people: Sequence[Person]) -> None:
         self._now = now
         self._people = people
         self._random = random.Random(SEED + 1)  # noqa: S311  (a story, not a secret)
+        self.asked: list[Ask] = []
         told = (each for place, person in enumerate(people) for each in self._of(place, person))
         self.told = sorted(told, key=lambda opinion: (opinion.answered_at, opinion.person))
-        speaking = {opinion.person for opinion in self.told}
-        silent = [place for place in range(len(people)) if place not in speaking]
+        speaking, asked = ({each.person for each in some} for some in (self.told, self.asked))
+        silent = [place for place in range(len(people)) if place not in asked]
         self._random.shuffle(silent)
         few = -(-len(people) // 60)
         self.objecting = silent[:few]
         self.unreachable = silent[few : 2 * few]
         self.agreeing = sorted(speaking)[: 2 * few]
 
+    def mornings(self) -> list[Morning]:
+        """The mornings on which there was something to do, in their order."""
+        mornings: dict[datetime, Morning] = {}
+        for opinion in self.told:
+            mornings.setdefault(opinion.told_at, Morning(opinion.told_at)).told.append(opinion)
+        for ask in self.asked:
+            mornings.setdefault(ask.asked_at, Morning(ask.asked_at)).asked.append(ask)
+        return [mornings[at] for at in sorted(mornings)]
+
     def _of(self, place: int, person: Person) -> Iterator[Opinion]:
         temper = self._random.gauss(0, 0.9)
         language = "en" if person.contact["locale"].startswith("en") else "de"
         last: datetime | None = None
-        for answered_at, asking in sorted(self._moments(person), key=lambda moment: moment[0]):
-            if answered_at > self._now or (last is not None and answered_at - last < REST):
+        for asked_at, asking in sorted(self._moments(person), key=lambda moment: moment[0]):
+            if asked_at > self._now or (last is not None and asked_at - last < REST):
                 continue
-            last = answered_at
+            self.asked.append(Ask(place, asking.survey, asked_at))
+            last = answered_at = asked_at + timedelta(minutes=1 + int(self._random.expovariate(1 / 1_000)))
+            if self._random.random() >= asking.answering or answered_at > self._now:
+                continue
             past = _experience(person, answered_at)
             topic = self._topic(past)
             if asking.survey == "nps":
@@ -106,12 +140,11 @@ class Opinions:
             yield Opinion(place, asking.survey, answered_at, told_at, locale, answers, care)
 
     def _moments(self, person: Person) -> Iterator[tuple[datetime, Asking]]:
-        """When they would answer what, were there no rest in between."""
+        """When they would be asked for what, were there no rest in between."""
         for touchpoint in person.touchpoints:
             for asking in ASKINGS:
-                if touchpoint["kind"] == asking.kind and self._random.random() < asking.answering:
-                    dawdled = timedelta(minutes=1 + int(self._random.expovariate(1 / 1_000)))
-                    yield _occurred(touchpoint) + asking.delay + dawdled, asking
+                if touchpoint["kind"] == asking.kind and self._random.random() < asking.sampled:
+                    yield _next_working_morning(_occurred(touchpoint) + asking.delay), asking
 
     def _recommends(
         self, past: Experience, temper: float, language: str, topic: Topic, at: datetime

@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from app.commands.demo_opinions import ASKINGS, Opinion, Opinions
+from app.commands.demo_opinions import ASKINGS, Ask, Opinion, Opinions
 from app.commands.demo_world import Person, Year
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -36,8 +36,8 @@ def test_the_score_is_one_that_a_shop_may_have(opinions: Opinions) -> None:
     assert 10 <= 100 * (promoters - detractors) / len(scores) <= 70
 
 
-def test_nobody_answers_twice_within_90_days(opinions: Opinions) -> None:
-    by_person = sorted((opinion.person, opinion.answered_at) for opinion in opinions.told)
+def test_nobody_is_asked_twice_within_90_days(opinions: Opinions) -> None:
+    by_person = sorted((ask.person, ask.asked_at) for ask in opinions.asked)
     gaps = [later[1] - first[1] for first, later in pairwise(by_person) if first[0] == later[0]]
     assert gaps
     assert min(gaps) >= timedelta(days=90)
@@ -47,12 +47,13 @@ def test_an_answer_follows_what_it_is_about(people: list[Person], opinions: Opin
     askings = {asking.survey: asking for asking in ASKINGS}
     for opinion in opinions.told:
         asking = askings[opinion.survey]
-        asked = [
+        due = [
             datetime.fromisoformat(touchpoint["occurred_at"]) + asking.delay
             for touchpoint in people[opinion.person].touchpoints
             if touchpoint["kind"] == asking.kind
         ]
-        assert min(asked) < opinion.answered_at <= opinion.told_at <= NOW
+        asked = [ask.asked_at for ask in opinions.asked if _is_for(ask, opinion)]
+        assert min(due) < min(asked) < opinion.answered_at <= opinion.told_at <= NOW
 
 
 def test_who_sent_something_back_recommends_less(people: list[Person], opinions: Opinions) -> None:
@@ -87,6 +88,13 @@ def test_followups_come_to_something_or_not_yet(opinions: Opinions) -> None:
     assert any(care.closed_at is None for care in cared)
 
 
+def test_mornings_hold_everything_in_its_order(opinions: Opinions) -> None:
+    mornings = opinions.mornings()
+    assert [morning.at for morning in mornings] == sorted({morning.at for morning in mornings})
+    assert [told for morning in mornings for told in morning.told] == opinions.told
+    assert {ask for morning in mornings for ask in morning.asked} == set(opinions.asked)
+
+
 def test_who_objects_has_not_answered(opinions: Opinions) -> None:
     assert opinions.objecting
     assert opinions.unreachable
@@ -103,6 +111,10 @@ def _recommendations(opinions: Opinions) -> Iterator[tuple[Opinion, int]]:
     for opinion in opinions.told:
         if opinion.survey == "nps":
             yield opinion, opinion.answers["score"]
+
+
+def _is_for(ask: Ask, opinion: Opinion) -> bool:
+    return (ask.person, ask.survey) == (opinion.person, opinion.survey) and ask.asked_at < opinion.answered_at
 
 
 def _had_refund(people: list[Person], opinion: Opinion) -> bool:

@@ -60,8 +60,10 @@ def logs() -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    """The embedded PostgreSQL, shared by the workers of one run."""
-    with EmbeddedServer(Path(os.environ[PLACE]), settings=FAST) as running:
+    """The embedded PostgreSQL, shared by the workers of one run; of RAPPORT_PG_BINDIR if that is set."""
+    bindir = os.environ.get("RAPPORT_PG_BINDIR")
+    place = Path(os.environ[PLACE])
+    with EmbeddedServer(place, bindir=Path(bindir) if bindir else None, settings=FAST) as running:
         yield running
 
 

@@ -60,6 +60,16 @@ async def test_there_is_something_to_hide_in_every_table(theirs: World) -> None:
     assert {table for table, count in (await counts(theirs)).items() if count == 0} == set()
 
 
+async def test_no_table_gathers_statistics_of_workspaces(theirs: World) -> None:
+    """See docs/decisions/0019-every-workspace-is-planned-alike.md."""
+    async with as_owner(theirs) as owner:
+        rows = await owner.fetch(
+            "SELECT attrelid::regclass::text AS name FROM pg_attribute "
+            "WHERE attname = 'workspace_id' AND attstattarget = 0"
+        )
+    assert {row["name"] for row in rows} >= set(TABLES) - {"workspaces"}
+
+
 @pytest.mark.parametrize("table", TABLES)
 async def test_their_rows_are_not_there(table: str, ours: World, theirs: World) -> None:
     async with in_our_name(ours) as connection:

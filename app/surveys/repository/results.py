@@ -87,6 +87,22 @@ class Participation(NamedTuple):
     completed: int
 
 
+_MANY = 20_000
+_UP_TO_MANY = """
+    SELECT count(*) FROM (
+        SELECT FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 LIMIT $3
+    ) AS found
+"""
+# Each core hashes its part; sorting all rows before they are grouped would take longer than all the rest.
+_BY_ALL_CORES = """
+    SET LOCAL parallel_setup_cost = 0;
+    SET LOCAL parallel_tuple_cost = 0.01;
+    SET LOCAL min_parallel_table_scan_size = 0;
+    SET LOCAL min_parallel_index_scan_size = 0;
+    SET LOCAL enable_sort = off
+"""
+
+
 class ResultsRepository:
     """Counts the responses of a unit's workspace."""
 
@@ -95,12 +111,13 @@ class ResultsRepository:
         self._session = unit.session
         self._workspace_id = unit.workspace_id
 
-    async def expect_much(self) -> None:
-        """For the rest of the unit: memory to hash as many contacts as there may be, and more than one core
-        also where many groups come out of it."""
-        await self._unit.connection.execute(
-            "SET LOCAL work_mem = '64MB'; SET LOCAL parallel_tuple_cost = 0.01"
-        )
+    async def prepare(self, survey_id: UUID) -> None:
+        """For the rest of the unit: memory to hash as many contacts as there may be, and all cores if there
+        are many responses, since PostgreSQL does not know that this workspace has more than others."""
+        connection = self._unit.connection
+        await connection.execute("SET LOCAL work_mem = '64MB'")
+        if await connection.fetchval(_UP_TO_MANY, self._workspace_id, survey_id, _MANY) == _MANY:
+            await connection.execute(_BY_ALL_CORES)
 
     async def scores(
         self, selection: Selection, trend: str | None = None, totals: Sequence[Total] = ()

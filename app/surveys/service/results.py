@@ -58,7 +58,7 @@ class _Report:
         self.everybody = 0
 
     async def written(self) -> SurveyResults:
-        await self.repository.expect_much()
+        await self.repository.prepare(self.survey.id)
         questions = asked_questions(await self._versions())
         groupings = await self._groupings(questions)
         counter = QuestionCounter(questions, self.survey.type, self.unit.now)

@@ -70,7 +70,12 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 def address(server: EmbeddedServer) -> DatabaseAddress:
     """A migrated database of this worker's own."""
-    name = f"rapport_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    return a_database(server, "rapport")
+
+
+def a_database(server: EmbeddedServer, name: str) -> DatabaseAddress:
+    """A fresh database, migrated; each worker has another one of that name."""
+    name += f"_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     server.create_database(name)
     urls = server.urls(name)
     found = DatabaseAddress(urls.owner_url, urls.app_url, None)

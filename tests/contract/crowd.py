@@ -32,6 +32,7 @@ BIG = {
 class Crowd:
     """A workspace with many rows, and one contact and touchpoint from the middle of them."""
 
+    app: FastAPI
     world: World
     contact: asyncpg.Record
     touchpoint: asyncpg.Record
@@ -55,7 +56,7 @@ async def a_crowd(app: FastAPI, resources: Resources) -> AsyncIterator[Crowd]:
             touchpoint = await owner.fetchrow(f"SELECT * FROM touchpoints {middle}", *chosen)
             assert contact is not None
             assert touchpoint is not None
-            yield Crowd(world, contact, touchpoint, await world.id("endpoint_id"))
+            yield Crowd(app, world, contact, touchpoint, await world.id("endpoint_id"))
             for table in BIG:
                 await owner.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
 
@@ -211,6 +212,8 @@ def faults(node: dict[str, Any], most: int = MOST_ROWS_READ) -> Iterator[str]:
         yield f"a scan of all {table}"
     elif table in BIG and read > most:
         yield f"{read} rows of {table} read"
+    if (compared := node.get("Rows Removed by Join Filter", 0) * loops) > most:
+        yield f"{compared} pairs compared"
     for below in node.get("Plans", ()):
         yield from faults(below, most)
 

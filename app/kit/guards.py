@@ -84,8 +84,9 @@ class RequestContext:
     """The outermost guard.
 
     Gives each request an id and each answer its headers, `scope["state"]["answer_headers"]` included, which
-    anything further in may set; answers HEAD with the headers of GET; writes one log line and the metrics;
-    makes an exception that nobody caught a 500 problem.
+    anything further in may set; answers HEAD with the headers of GET, which further in only
+    `scope["state"]["is_head"]` tells from it; writes one log line and the metrics; makes an exception that
+    nobody caught a 500 problem.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: HttpMetrics, hsts_seconds: int = 0) -> None:
@@ -103,9 +104,10 @@ class RequestContext:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id = _request_id(scope)
         tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
-        answer = _Answer(send, state, self._always, is_head=scope["method"] == "HEAD")
+        state["is_head"] = is_head = scope["method"] == "HEAD"
+        answer = _Answer(send, state, self._always, is_head=is_head)
         # The server looks at its own scope to leave the body of a HEAD out, so that one stays as it is.
-        inner = dict(scope, method="GET") if answer.is_head else scope
+        inner = dict(scope, method="GET") if is_head else scope
         try:
             await self._run(inner, receive, answer)
         finally:

@@ -58,6 +58,18 @@ async def test_the_first_look_opens_the_invitation(asking: AskingWorld, stranger
     assert (invitation["opened"], invitation["started"], invitation["version"]) == (True, False, 2)
 
 
+async def test_asking_for_headers_alone_opens_nothing(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+
+    answer = await stranger.head(at(await a_token(asking, survey_id)))
+
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert answer.status_code == 200
+    assert (invitation["opened"], invitation["version"]) == (False, 1)
+
+
 async def test_what_is_saved_is_there_to_go_on_with(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
     survey_id = await a_survey(asking)
     token = await a_token(asking, survey_id)

@@ -58,7 +58,8 @@ async def get_public_survey(
     """
     languages = [*([locale] if locale else ()), *accept_language(accept_languages or "")]
     async with _visit(request, token) as visit:
-        survey = await visit.show(languages)
+        # Who asks for headers alone, as scanners of mail do, has not opened anything.
+        survey = await visit.show(languages, opens=not request.state.is_head)
     return _answer(survey, {"Content-Language": survey.locale})
 
 

@@ -76,14 +76,15 @@ class PublicService:
         self.repository = PublicRepository(unit, holder)
         self.responses = ResponseRepository(unit)
 
-    async def show(self, languages: Sequence[str]) -> PublicSurvey:
-        """The survey for a visitor who wants these languages, best first. Raises `UnknownSurveyLink`."""
+    async def show(self, languages: Sequence[str], *, opens: bool) -> PublicSurvey:
+        """The survey for a visitor who wants these languages, best first; whether that opens it is noted.
+        Raises `UnknownSurveyLink`."""
         invitation, survey, _ = self._alive(await self.repository.open())
         held = None if invitation.is_spent else await self._saved(invitation, survey)
         number = held.questions_version if held else survey.questions_version
         questionnaire = await self._questionnaire(survey, number)
         # Of an anonymous survey nobody may see when somebody came.
-        if invitation.id is not None and not (invitation.opened or survey.anonymous):
+        if opens and invitation.id is not None and not (invitation.opened or survey.anonymous):
             await self.repository.note_opened()
         wanted = [*languages, invitation.locale] if invitation.locale else languages
         locale, questions = questionnaire.localised(wanted, survey.default_locale)

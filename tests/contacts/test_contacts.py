@@ -88,6 +88,7 @@ async def test_an_email_belongs_to_one_contact(client: httpx.AsyncClient) -> Non
     assert response.json()["type"] == "/problems/contact-exists"
 
 
+@pytest.mark.slow
 async def test_a_hundred_parallel_creates_give_one_contact(client: httpx.AsyncClient) -> None:
     posts = [
         client.post("/v1/contacts", json={"emails": [{"address": "one@example.com"}]}) for _ in range(100)

@@ -40,6 +40,7 @@ def test_the_committed_contract_is_what_the_code_says() -> None:
     assert COMMITTED.read_text() == to_yaml(DOCUMENT), "run `make openapi`"
 
 
+@pytest.mark.slow
 def test_it_is_valid() -> None:
     validate(DOCUMENT)
 

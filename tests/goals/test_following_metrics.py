@@ -16,6 +16,8 @@ from app.metrics.service.marking import FOLD_JOB
 from app.subscriptions import job_handlers
 from tests.goals.goal_world import BASKET, OBJECTIVE, REVENUE, GoalWorld
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_purchase_moves_the_goal_and_says_so(world: GoalWorld) -> None:
     goal = await world.make(REVENUE)

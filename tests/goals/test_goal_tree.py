@@ -121,6 +121,7 @@ async def test_an_archived_goal_is_no_parent(world: GoalWorld) -> None:
     assert answer.json()["errors"][0]["code"] == "unknown_goal"
 
 
+@pytest.mark.slow
 async def test_the_tree_shows_who_serves_whom(world: GoalWorld) -> None:
     top = await world.make(OBJECTIVE)
     middle = await world.make(OBJECTIVE, title="Middle", parent_id=top["id"])

@@ -19,6 +19,8 @@ from tests.intake.sending import Partner, person, purchase
 from tests.stand_ins import MovableClock
 from tests.working import work_off
 
+pytestmark = pytest.mark.slow
+
 
 async def touchpoints(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return (await client.get("/v1/touchpoints?limit=500&sort=occurred_at")).json()["items"]

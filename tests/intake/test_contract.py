@@ -16,6 +16,7 @@ def operation(app: FastAPI) -> dict[str, Any]:
     return app.openapi()["paths"][PATH]["post"]
 
 
+@pytest.mark.slow
 def test_all_modes_answers_and_headers_are_described(operation: dict[str, Any]):
     needed = {"source_id", "webhook-id", "webhook-timestamp", "webhook-signature"}
     assert set(operation["requestBody"]["content"]) == {STRUCTURED, BATCH, "application/json"}

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tests.intake.sending import BATCH, STRUCTURED, Partner, person, purchase
 
+pytestmark = pytest.mark.slow
+
 ATTRIBUTES = (
     "specversion",
     "id",

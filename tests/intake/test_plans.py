@@ -11,6 +11,8 @@ from app.kit.resources import DatabaseAddress, Resources
 from tests.conftest import Tenant
 from tests.intake.sending import Partner
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20_000
 
 FILL = """

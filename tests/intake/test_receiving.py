@@ -252,6 +252,7 @@ async def test_an_api_key_is_no_signature(client: httpx.AsyncClient, partner: Pa
     assert answer.status_code == 401
 
 
+@pytest.mark.slow
 async def test_a_full_backlog_is_a_503_until_it_is_worked_off(
     client: httpx.AsyncClient, partner: Partner, resources: Resources, tenant: Tenant
 ):

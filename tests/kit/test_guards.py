@@ -200,6 +200,7 @@ async def test_a_body_at_the_limit_is_taken() -> None:
     assert answer.status_code == 201
 
 
+@pytest.mark.slow
 async def test_a_length_over_the_limit_is_refused_before_the_body_is_sent() -> None:
     head = b"POST /v1/people HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     async with serving(build_app()) as port:
@@ -239,6 +240,7 @@ async def test_a_streamed_body_reaches_the_route_in_full() -> None:
     assert answer.json() == {"size": LIMIT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "media_type"), [("people", b"application/json"), ("upload", b"text/csv")])
 async def test_half_a_body_is_a_408_and_the_connection_closes(path: str, media_type: bytes) -> None:
     head = b"POST /v1/%s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n" % (path.encode(), media_type)

@@ -39,6 +39,7 @@ class _Twins(dict[str, Any]):
         return [*members, members[0]]
 
 
+@pytest.mark.slow
 @given(TREES, st.dictionaries(TEXT, TREES, min_size=1, max_size=3), st.booleans())
 def test_a_repeated_key_is_found_wherever_it_hides(
     tree: Any, twins: dict[str, Any], ascii_only: bool

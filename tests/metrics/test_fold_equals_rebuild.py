@@ -18,6 +18,8 @@ from tests.metrics.survey_world import SurveyWorld
 from tests.metrics.world import MetricWorld
 from tests.stand_ins import MovableClock
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
 # The clocks go back in Berlin, Havana and New York, forth in Lord Howe, Berlin and New York; and a year ends.
 EDGES = [datetime(*at, tzinfo=UTC) for at in (

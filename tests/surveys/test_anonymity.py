@@ -14,6 +14,8 @@ from tests.surveys.traces import Row, every_row, log_so_far, next_transaction, t
 from tests.surveys.world import AskingWorld, Json
 from tests.working import work_off
 
+pytestmark = pytest.mark.slow
+
 ASKED = datetime(2031, 3, 10, 8, 12, tzinfo=UTC)
 ANSWERED = datetime(2031, 3, 11, 13, 47, tzinfo=UTC)
 MINUTE = "13:47"

@@ -163,6 +163,7 @@ class TestUnreachableQuestions:
             "/questions/99/show_if": "unreachable"
         }
 
+    @pytest.mark.slow
     def test_what_would_take_too_long_to_tell_is_refused_as_such(self) -> None:
         words = [f"word{letter}{letter}" for letter in "abcdefghijklmnopqr"]
         never = [where("a", "contains", word) for word in words] + [where("a", "exists", False)]

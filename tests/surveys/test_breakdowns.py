@@ -152,6 +152,7 @@ async def test_no_field_twice_and_no_third_one(survey: Answered) -> None:
     assert (await survey.refused(group_by=["channel", "locale", "company"]))[0] == "?group_by"
 
 
+@pytest.mark.slow
 async def test_of_very_many_groups_the_largest_are_listed(survey: Answered) -> None:
     ids = await survey.contacts([{"company": f"Company {number}"} for number in range(1_001)])
     await survey.answered({"answers": {"score": 9}, "contact_id": contact_id} for contact_id in ids)

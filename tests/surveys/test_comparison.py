@@ -32,6 +32,7 @@ async def test_fifteen_points_on_two_samples_of_two_hundred_may_be_chance(survey
     assert comparison["significant"] is False
 
 
+@pytest.mark.slow
 async def test_fifteen_points_on_two_samples_of_two_thousand_are_not(survey: Answered) -> None:
     await spread(survey, "2026-01-10", 850, 500, 650)
     await spread(survey, "2026-02-10", 1000, 500, 500)

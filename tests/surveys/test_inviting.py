@@ -121,6 +121,7 @@ async def test_a_filter_asks_those_who_match(asking: AskingWorld) -> None:
     assert answer["planned"] == 0
 
 
+@pytest.mark.slow
 async def test_a_filter_that_many_match_is_worked_off_in_the_background(asking: AskingWorld) -> None:
     await asking.contact(tags=["vip"])
     await asking.fetch(copies("contacts", {"id": "gen_random_uuid()"}), 1_500)

@@ -9,6 +9,8 @@ import pytest
 from tests.surveys.world import AskingWorld
 from tests.working import work_off
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime.fromisoformat("2026-10-20T10:00:00+00:00")
 """Noon in Berlin, five days before its clocks change."""
 

@@ -107,12 +107,14 @@ def test_no_cell_of_a_list_follows_from_the_total(values: list[int]) -> None:
     assert total > len(hidden) or 0 in (cells[cell] for cell in hidden) or everybody_is_one
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(tables)
 def test_no_sum_of_a_table_follows_from_totals(cells: dict[Cell, int]) -> None:
     check_nothing_follows(cells)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(small_tables)
 def test_no_cell_of_a_table_is_bounded_by_totals(cells: dict[Cell, int]) -> None:

@@ -160,6 +160,7 @@ def test_the_same_answers_give_the_same_themes_in_every_process() -> None:
     assert len(runs) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
     [

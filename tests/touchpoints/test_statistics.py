@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(history=steps)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_history_leaves_the_statistics_exact(resources: Resources, history: Sequence[Any]) -> None:

@@ -97,6 +97,7 @@ async def test_a_position_that_makes_no_sense_is_refused(
     assert answer.json()["errors"][0]["pointer"] == pointer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_reader_misses_nothing_of_slow_transactions(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, seed: int
@@ -128,6 +129,7 @@ async def test_a_reader_misses_nothing_of_slow_transactions(
     assert seen == (await follow(client, "0"))[0], "the order is the same for whoever reads later"
 
 
+@pytest.mark.slow
 async def test_every_event_type_describes_its_body(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
@@ -176,6 +178,7 @@ async def frames(lines: AsyncIterator[str], count: int) -> list[dict[str, str]]:
     raise AssertionError("the stream ended")
 
 
+@pytest.mark.slow
 async def test_events_arrive_as_they_happen(
     live: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
@@ -208,6 +211,7 @@ async def test_a_stream_from_beyond_the_end_is_refused(live: httpx.AsyncClient) 
     assert answer.status_code == 422
 
 
+@pytest.mark.slow
 async def test_a_quiet_stream_keeps_alive_and_ends_after_a_while(
     live: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

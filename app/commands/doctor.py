@@ -1,5 +1,6 @@
 """`rapport doctor`: one line per check, with what is wrong and what to do about it. It changes nothing."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from app.settings import Settings, unknown_variables
 OLDEST_MAJOR = 15
 MOST_WAIT_SECONDS = 60
 MOST_SKEW_SECONDS = 2
+# How long a worker may take to be there: it may just be starting, or be back from a database that was away.
+WORKER_SECONDS = 5
+WORKER_PAUSE = 0.2
 MARKS = {True: ("ok  ", typer.colors.GREEN), False: ("FAIL", typer.colors.RED)}
 
 
@@ -161,12 +165,18 @@ async def _role(connection: Any) -> Finding:
     return Finding("role", True, f"{role['rolname']} owns no table and cannot bypass row-level security")
 
 
+_AT_WORK = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = $1)
+"""
+
+
 async def _worker(connection: Any) -> Finding:
-    count = await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1",
-        WORKER_NAME,
-    )
-    if not count:
+    try:
+        async with asyncio.timeout(WORKER_SECONDS):
+            while not await connection.fetchval(_AT_WORK, WORKER_NAME):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(WORKER_PAUSE)
+    except TimeoutError:
         return Finding("worker", False, "none is at work", "start `rapport worker`, or `rapport serve`")
     return Finding("worker", True, "at work")
 

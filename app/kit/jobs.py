@@ -16,15 +16,19 @@ from weakref import WeakValueDictionary
 import asyncpg
 import structlog
 from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 from pgqueuer.domain.errors import FailingListenerError
 from pgqueuer.models import Job as QueuedJob
+from pgqueuer.ports.driver import NotifyCallback
 
 from app.kit.database import Database, Unit
 
 log = structlog.get_logger()
 
-CONNECTION_LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CONNECTION_LOST = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError,
+)  # fmt: skip
 
 _ENQUEUE = QueryQueueBuilder().build_enqueue_query("raise")
 
@@ -70,6 +74,26 @@ async def insert_jobs(connection: "asyncpg.Connection[Any]", jobs: Sequence[Job]
         [None] * count,
         ["null"] * count,
     )
+
+
+class QueueDriver(AsyncpgPoolDriver):
+    """What the queue reaches the database by, telling nothing before somebody listens.
+
+    The queue sends itself a message to test its listener, and may do so before it has one: nobody would hear
+    it, and ten seconds later a worker in good health would end its run and begin anew.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        super().__init__(pool)
+        self._listening = asyncio.Event()
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await super().add_listener(channel, callback)
+        self._listening.set()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        await self._listening.wait()
+        await super().notify(channel, payload)
 
 
 Handler = Callable[[Job], Awaitable[None]]
@@ -119,9 +143,6 @@ class JobRunner:
             while not self.stopping.is_set():
                 try:
                     await self._run_queue(pool_factory)
-                except FailingListenerError:
-                    # Not always the database's doing: the queue may test its listener before it has one.
-                    log.info("worker.listener_renewed")
                 except CONNECTION_LOST as error:
                     log.warning("worker.database_away", error=type(error).__name__)
                 await self._pause(1)
@@ -143,7 +164,7 @@ class JobRunner:
     async def _run_queue(self, pool_factory: Callable[[], Awaitable["asyncpg.Pool[Any]"]]) -> None:
         pool = await pool_factory()
         try:
-            self._queue = PgQueuer.from_asyncpg_pool(pool)
+            self._queue = PgQueuer(QueueDriver(pool))
             for name, handler in self.handlers.items():
                 self._queue.entrypoint(name)(self._entrypoint(name, handler))
             if self.stopping.is_set():

@@ -93,13 +93,15 @@ _UP_TO_MANY = """
         SELECT FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 LIMIT $3
     ) AS found
 """
-# Each core hashes its part; sorting all rows before they are grouped would take longer than all the rest.
+# Each core hashes its part: sorting all rows before they are grouped would take longer than all the rest, and
+# a scan of the table would read the rows of every workspace.
 _BY_ALL_CORES = """
     SET LOCAL parallel_setup_cost = 0;
     SET LOCAL parallel_tuple_cost = 0.01;
     SET LOCAL min_parallel_table_scan_size = 0;
     SET LOCAL min_parallel_index_scan_size = 0;
-    SET LOCAL enable_sort = off
+    SET LOCAL enable_sort = off;
+    SET LOCAL enable_seqscan = off
 """
 
 

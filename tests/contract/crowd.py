@@ -57,8 +57,6 @@ async def a_crowd(app: FastAPI, resources: Resources) -> AsyncIterator[Crowd]:
             assert contact is not None
             assert touchpoint is not None
             yield Crowd(app, world, contact, touchpoint, await world.id("endpoint_id"))
-            for table in BIG:
-                await owner.execute(f"ALTER TABLE {table} RESET (autovacuum_enabled)")
 
 
 async def multiply(world: World, many: int) -> None:

@@ -74,8 +74,8 @@ def address(server: EmbeddedServer) -> DatabaseAddress:
 
 
 def a_database(server: EmbeddedServer, name: str) -> DatabaseAddress:
-    """A fresh database, migrated; each worker has another one of that name."""
-    name += f"_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    """A fresh database, migrated; another one each time, since a worker may come back to a module."""
+    name += f"_{new_id()}"
     server.create_database(name)
     urls = server.urls(name)
     found = DatabaseAddress(urls.owner_url, urls.app_url, None)

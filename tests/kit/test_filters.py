@@ -1,6 +1,5 @@
 """The filter grammar: its SQL finds what the reference finds, and its contract reads well."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +18,7 @@ from app.kit.errors import Invalid
 from app.kit.filter_sql import Attribute, FilterField, FilterFields, json_attributes
 from app.kit.filter_values import TYPE_OPERATORS
 from app.kit.filters import OPERATORS, Filter, parse_filter
+from app.kit.ids import new_id
 from tests.kit.filter_reference import matches
 from tests.kit.filter_world import (
     FIELDS,
@@ -59,7 +59,7 @@ PERSON: dict[str, Any] = {
 @pytest.fixture(scope="module")
 async def engine(server: EmbeddedServer) -> AsyncIterator[AsyncEngine]:
     """A database of its own, so that the table of the tests is not among the app's."""
-    database = f"filters_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    database = f"filters_{new_id()}"
     server.create_database(database)
     engine = create_async_engine(server.urls(database).owner_url)
     async with engine.begin() as connection:

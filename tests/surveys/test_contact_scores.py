@@ -1,5 +1,6 @@
 """Contacts are found by what they have said in surveys."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -75,6 +76,21 @@ async def test_the_latest_answer_counts_in_whatever_order_they_come(asking: Aski
     assert await found(
         asking, "gt", (now - timedelta(hours=2)).isoformat(), "surveys.nps.last_answered_at"
     ) == {contact_id}
+
+
+async def test_of_tests_that_are_found_out_at_once_nothing_stays(asking: AskingWorld) -> None:
+    survey_id, contacts = await a_survey(asking), await asking.contacts(5)
+    for contact_id in contacts:
+        said = [await scored(asking, survey_id, contact_id, score) for score in (9, 2, 7)]
+        answers = await asyncio.gather(
+            *(
+                asking.client.patch(f"/v1/surveys/{survey_id}/responses/{each['id']}", json={"test": True})
+                for each in said
+            )
+        )
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+
+    assert await found(asking, "exists", True) == set()
 
 
 async def test_a_test_does_not_count_and_counts_when_it_is_none(asking: AskingWorld) -> None:

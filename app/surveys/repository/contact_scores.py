@@ -47,7 +47,11 @@ class ContactScoreRepository:
         await self._connection.execute(_NOTE, self._workspace_id, rows)
 
     async def recompute(self, contact_id: UUID, type: str) -> None:
-        """Makes it what the responses say. Whoever notes one meanwhile waits, and then compares with this."""
+        """Makes it what the responses say. Whoever notes one meanwhile waits, and then compares with this.
+
+        One at a time: what two found latest at once, each beside what the other has changed, would stay.
+        """
+        await self._connection.execute(_TAKE_TURNS, f"{self._workspace_id}/score/{contact_id}/{type}")
         await self._connection.execute(_FORGET, self._workspace_id, contact_id, type)
         await self._connection.execute(_LATEST, self._workspace_id, contact_id, type)
 
@@ -65,6 +69,7 @@ _NOTE: Final = f"""
     )
     {_UNLESS_OLDER}
 """
+_TAKE_TURNS: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _FORGET: Final = """
     DELETE FROM survey_contact_scores WHERE workspace_id = $1 AND contact_id = $2 AND type = $3
 """

@@ -70,7 +70,8 @@ async def ids_of(world: World) -> set[str]:
 
 async def _digest(connection: Connection, table: str, workspace_id: UUID) -> str:
     rows = await connection.fetch(
-        f"SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM {table} AS t WHERE {tenant_column(table)} = $1 ORDER BY 1",
+        f"SELECT (to_jsonb(t) - 'last_used_at')::text AS row FROM {table} AS t "
+        f"WHERE {tenant_column(table)} = $1 ORDER BY 1",
         workspace_id,
     )
     return hashlib.sha256("\n".join(row["row"] for row in rows).encode()).hexdigest()

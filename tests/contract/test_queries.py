@@ -193,7 +193,7 @@ async def test_what_an_answer_is_led_by_has_its_indexes(
             assert await PublicRepository(unit, holder).open_frozen()
             await settling.note(survey_id, unit.now, 5)
             await settling.invitations(survey_id)
-            await settling.settle(survey_id, [], [])
+            await settling.settle(survey_id, [], [], None)
             await responses.unsettled(survey_id)
             await responses.of_invitation(UUID(world.made["invitation_id"]))
 

@@ -319,6 +319,23 @@ async def test_fewer_than_five_never_show_though_their_responses_are_settled(sec
     assert after.isdisjoint(before)
 
 
+async def test_a_response_waits_for_the_end_of_its_own_day(secret: Secret) -> None:
+    """Whatever else is settled after midnight: told of within seconds, it would have an instant."""
+    await secret.answer(1)
+    secret.asking.clock.set(ANSWERED + timedelta(days=1))
+    link = await a_link(secret.asking, secret.survey_id)
+    await said(secret.stranger, link["token"], score=10)
+
+    await secret.asking.run("surveys.settle")
+    first = await secret.asking.published("survey.response_received")
+    secret.asking.clock.advance(days=1)
+    await secret.asking.run("surveys.settle")
+    both = await secret.asking.published("survey.response_received")
+
+    assert [each["response"]["answered_on"] for each in first] == ["2031-03-11"]
+    assert sorted(each["response"]["answered_on"] for each in both) == ["2031-03-11", "2031-03-12"]
+
+
 async def test_a_lot_is_settled_over_several_days(secret: Secret) -> None:
     await secret.answer(2)
     secret.asking.clock.set(ANSWERED + timedelta(days=1))
@@ -344,6 +361,7 @@ async def test_the_sweep_finds_a_day_that_is_over(asking: AskingWorld, stranger:
     assert waiting["settle_at"] > asking.clock.now()
 
     await asking.fetch("UPDATE surveys SET settle_at = now() WHERE workspace_id = $1")
+    asking.clock.advance(days=1)
     await work_off(asking.resources, asking.tenant.workspace_id)
 
     (response,) = await asking.fetch("SELECT settled FROM survey_responses WHERE workspace_id = $1")

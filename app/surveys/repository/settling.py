@@ -28,31 +28,39 @@ class SettlingRepository:
         """Something is to be settled by then, if nothing was before; says whether there is enough for a lot.
 
         Takes the survey's row, so that no settling overlooks what this unit has written; and counts in
-        another statement, which sees what those have written who had the row before.
+        another statement, which sees what those have written who had the row before. A lot is due at once.
         """
         await self._connection.execute(_NOTE, self._workspace_id, survey_id, settle_at)
-        return bool(await self._connection.fetchval(_IS_ENOUGH, self._workspace_id, survey_id, enough))
+        is_enough = await self._connection.fetchval(_IS_ENOUGH, self._workspace_id, survey_id, enough)
+        if is_enough:
+            await self._connection.execute(_WAITS_UNTIL, self._workspace_id, survey_id, self._now)
+        return bool(is_enough)
 
     async def due(self) -> Sequence[UUID]:
-        """The surveys whose day is over."""
+        """The surveys that have a lot, or whose day is over."""
         rows = await self._connection.fetch(_DUE, self._workspace_id, self._now)
         return [row["id"] for row in rows]
 
-    async def hold(self, survey_id: UUID) -> datetime | None:
-        """Holds the survey; when its rest is due, None if nothing waits."""
-        settle_at: datetime | None = await self._connection.fetchval(_HOLD, self._workspace_id, survey_id)
-        return settle_at
+    async def hold(self, survey_id: UUID) -> bool:
+        """Holds the survey; whether anything waits."""
+        return bool(await self._connection.fetchval(_HOLD, self._workspace_id, survey_id))
 
     async def invitations(self, survey_id: UUID) -> Sequence[SettledInvitation]:
         rows = await self._connection.fetch(_INVITATIONS, self._workspace_id, survey_id)
         return [SettledInvitation._make(row) for row in rows]
 
-    async def settle(self, survey_id: UUID, responses: Sequence[UUID], invitations: Sequence[UUID]) -> None:
-        """Writes these rows anew, in this order; after that nothing waits for the day to be over."""
+    async def settle(
+        self,
+        survey_id: UUID,
+        responses: Sequence[UUID],
+        invitations: Sequence[UUID],
+        rest_at: datetime | None,
+    ) -> None:
+        """Writes these rows anew, in this order; the rest of the responses is due at `rest_at`, if any."""
         # Row by row: in one statement the rows would lie in the order in which they were answered.
         for statement, ids in ((_SETTLE_RESPONSE, responses), (_SETTLE_INVITATION, invitations)):
             await self._connection.executemany(statement, [(self._workspace_id, each) for each in ids])
-        await self._connection.execute(_NOTHING_WAITS, self._workspace_id, survey_id)
+        await self._connection.execute(_WAITS_UNTIL, self._workspace_id, survey_id, rest_at)
 
 
 _NOTE: Final = """
@@ -68,7 +76,7 @@ _IS_ENOUGH: Final = f"""
 """
 _DUE: Final = "SELECT id FROM surveys WHERE workspace_id = $1 AND settle_at <= $2 ORDER BY id"
 _HOLD: Final = """
-    SELECT settle_at FROM surveys WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
+    SELECT settle_at IS NOT NULL FROM surveys WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
 """
 _INVITATIONS: Final = """
     SELECT id, created_at, is_test FROM survey_invitations
@@ -80,4 +88,4 @@ _SETTLE_INVITATION: Final = """
         version = version + 1
     WHERE workspace_id = $1 AND id = $2
 """
-_NOTHING_WAITS: Final = "UPDATE surveys SET settle_at = NULL WHERE workspace_id = $1 AND id = $2"
+_WAITS_UNTIL: Final = "UPDATE surveys SET settle_at = $3 WHERE workspace_id = $1 AND id = $2"

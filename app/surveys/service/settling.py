@@ -4,7 +4,7 @@ An answer leaves the invitation and the response as rows of one transaction, who
 with them (`xmin`). Settling writes a whole lot of both anew in one other transaction, in the order of ids,
 which know nothing of answering, and only then shows the invitations as answered. Fewer than a lot are never
 shown, however long they wait: beside the only response of a day, the only one who took part is known. Of
-these the responses alone are written anew, when the day is over or there is a lot of responses.
+these the responses alone are written anew, when their day is over or there is a lot of responses.
 
 Nor is anybody told of a response before: the event's place among others, and the instants at which it is
 delivered, would say when it was given.
@@ -17,7 +17,6 @@ from uuid import UUID
 from app.kit.database import Unit
 from app.kit.jobs import enqueue
 from app.kit.outbox import emit
-from app.kit.periods import day_bounds
 from app.surveys.events import PARTICIPATION_SETTLED
 from app.surveys.models.records import ResponseRecord
 from app.surveys.repository.responses import ResponseRepository
@@ -42,8 +41,7 @@ class SettlingService:
 
     async def wait(self, survey_id: UUID, calendar: Calendar) -> None:
         """An answer was given: something is to be settled when there is a lot, and when the day is over."""
-        _, end_of_day = day_bounds(calendar.today, calendar.zone)
-        if await self.repository.note(survey_id, end_of_day, LOT):
+        if await self.repository.note(survey_id, calendar.end_of_today, LOT):
             enqueue(self.unit, SETTLE_JOB, survey_id)
 
     async def due(self) -> list[UUID]:
@@ -51,23 +49,32 @@ class SettlingService:
         return list(await self.repository.due())
 
     async def settle(self, survey_id: UUID) -> None:
-        """Settles what waits if the invitations are a lot; only the responses, if these alone are one or the
-        day is over."""
-        settle_at = await self.repository.hold(survey_id)
-        if settle_at is None:
+        """Settles the invitations if they are a lot, and the responses if these are one; else those of days
+        that are over, and the others wait for the end of theirs."""
+        if not await self.repository.hold(survey_id):
             return
-        waiting = await self.repository.invitations(survey_id)
-        responses = await self.responses.unsettled(survey_id)
-        if not (_is_lot(waiting) or _is_lot(responses)) and settle_at > self.unit.now:
-            return
-        shown = waiting if _is_lot(waiting) else []
-        await self.repository.settle(survey_id, [each.id for each in responses], [each.id for each in shown])
-        await self._tell(survey_id, responses, shown)
+        calendar = await Calendar.of(self.unit)
+        invitations = await self.repository.invitations(survey_id)
+        waiting = await self.responses.unsettled(survey_id)
+        shown = invitations if _is_lot(invitations) else []
+        told = (
+            waiting if _is_lot(waiting) else [each for each in waiting if each.answered_on < calendar.today]
+        )
+        rest_at = calendar.end_of_today if len(told) < len(waiting) else None
+        await self.repository.settle(
+            survey_id, [each.id for each in told], [each.id for each in shown], rest_at
+        )
+        await self._tell(calendar, survey_id, told, shown)
 
     async def _tell(
-        self, survey_id: UUID, responses: Sequence[ResponseRecord], shown: Sequence[SettledInvitation]
+        self,
+        calendar: Calendar,
+        survey_id: UUID,
+        responses: Sequence[ResponseRecord],
+        shown: Sequence[SettledInvitation],
     ) -> None:
-        calendar = await Calendar.of(self.unit)
+        if not responses and not shown:
+            return
         survey = (await self.responses.facts([survey_id]))[survey_id]
         for response in responses:
             tell_received(self.unit, response, survey, calendar)

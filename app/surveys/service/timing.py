@@ -4,7 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from app.kit.database import Unit
-from app.kit.periods import local_day
+from app.kit.periods import day_bounds, local_day
 from app.surveys.models.records import SurveyFacts
 from app.surveys.models.surveys import SurveyRow
 from app.workspaces.service import WorkspaceService
@@ -32,6 +32,11 @@ class Calendar:
     @property
     def today(self) -> date:
         return self.day(self.now)
+
+    @property
+    def end_of_today(self) -> datetime:
+        _, end = day_bounds(self.today, self.zone)
+        return end
 
     def day(self, instant: datetime) -> date:
         """The local day on which an instant lies."""

@@ -3,11 +3,15 @@
 So a key is either not there, and then nothing happened, or there with the answer. A 5xx and a refusal roll
 back and store nothing: the retry is executed. Keys belong to a workspace and an operation (method and
 path), and live for 24 hours.
+
+Of a *sealed* answer nothing can be read without the key of the process: neither headers and body, nor the
+fingerprint, by which the request could be guessed; and its only time is a day, whose end its 24 hours count
+from.
 """
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -103,26 +107,40 @@ class IdempotentRequest:
         )
         if row is None:
             return None
-        if row["fingerprint"] != self.fingerprint:
+        fingerprint, answer = self._opened(row) if row["sealed"] else _readable(row)
+        if fingerprint != self.fingerprint:
             raise KeyReused("This key was sent before with another body. Use a new key for a new request.")
-        headers = row["headers"] | {"Idempotent-Replayed": "true"}
-        body = self.cipher.open(row["body"].decode()).encode() if row["sealed"] else row["body"]
-        return Answer(row["status"], headers, body)
+        answer.headers["Idempotent-Replayed"] = "true"
+        return answer
 
     async def store(self, unit: Unit, answer: Answer, *, sealed: bool) -> None:
-        """Keeps the answer for 24 hours from now; `sealed` encrypts it, for answers that show a secret."""
+        """Keeps the answer; `sealed` if it shows a secret, or nobody may learn what was said and when."""
+        kept = self._sealed(answer) if sealed else answer
         await unit.connection.execute(
             _STORE,
             unit.workspace_id,
             self.operation,
             self.key,
-            self.fingerprint,
-            unit.now,
-            answer.status,
-            orjson.dumps(answer.headers).decode(),
-            self.cipher.seal(answer.body.decode()).encode() if sealed else answer.body,
+            b"" if sealed else self.fingerprint,
+            _end_of_day(unit.now) if sealed else unit.now,
+            kept.status,
+            orjson.dumps(kept.headers).decode(),
+            kept.body,
             sealed,
         )
+
+    def _sealed(self, answer: Answer) -> Answer:
+        kept = {
+            "fingerprint": self.fingerprint.hex(),
+            "headers": answer.headers,
+            "body": answer.body.decode(),
+        }
+        return Answer(answer.status, {}, self.cipher.seal(orjson.dumps(kept).decode()).encode())
+
+    def _opened(self, row: Any) -> tuple[bytes, Answer]:
+        kept = orjson.loads(self.cipher.open(row["body"].decode()))
+        answer = Answer(row["status"], kept["headers"], kept["body"].encode())
+        return bytes.fromhex(kept["fingerprint"]), answer
 
     def _in_progress(self) -> RequestInProgress:
         return RequestInProgress("Wait for it to finish, then send this again.", headers={"Retry-After": "1"})
@@ -131,6 +149,14 @@ class IdempotentRequest:
 async def purge(unit: Unit) -> None:
     """Forgets answers older than 24 hours."""
     await unit.connection.execute(_PURGE, unit.workspace_id, unit.now - KEPT)
+
+
+def _end_of_day(instant: datetime) -> datetime:
+    return datetime.combine(instant.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
+def _readable(row: Any) -> tuple[bytes, Answer]:
+    return row["fingerprint"], Answer(row["status"], row["headers"], row["body"])
 
 
 def _canonical(body: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Nothing that an anonymous response leaves behind leads to whoever gave it."""
 
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -422,6 +423,26 @@ async def test_a_partner_may_name_nobody(secret: Secret) -> None:
     assert errors(refused) == [(f"/{name}", "anonymous") for name in named]
     assert (taken.status_code, taken.json()["answered_at"]) == (201, None)
     assert taken.json()["answered_on"] == "2031-03-10"
+
+
+async def test_a_key_keeps_neither_what_was_said_nor_when_nor_which_response_it_was(secret: Secret) -> None:
+    secret.asking.clock.set(ANSWERED)
+    path, headers = f"/v1/surveys/{secret.survey_id}/responses", {"Idempotency-Key": "k"}
+    said_so: Json = {"answers": {"score": 9}}
+
+    first = await secret.asking.client.post(path, json=said_so, headers=headers)
+    again = await secret.asking.client.post(path, json=said_so, headers=headers)
+    other = await secret.asking.client.post(path, json={"answers": {"score": 10}}, headers=headers)
+
+    (row,) = await secret.asking.fetch(
+        "SELECT * FROM idempotency_keys WHERE workspace_id = $1 AND operation = $2", f"POST {path}"
+    )
+    assert (again.content, again.headers["Location"]) == (first.content, first.headers["Location"])
+    assert other.status_code == 422
+    assert row["created_at"] == datetime(2031, 3, 12, tzinfo=UTC)
+    assert (row["fingerprint"], row["headers"]) == (b"", {})
+    # Where the format has the time of sealing, for everybody to read.
+    assert urlsafe_b64decode(row["body"])[1:9] == bytes(8)
 
 
 async def test_no_line_of_the_log_and_no_metric_has_a_token(

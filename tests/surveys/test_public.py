@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -218,6 +219,43 @@ async def test_everybody_answers_an_open_link_once_more(
     assert {(each["link_id"], each["channel"], each["contact_id"]) for each in found} == {
         (link["id"], "store", None)
     }
+
+
+async def test_what_is_sent_again_with_its_key_is_one_response(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking)
+    tokens = (await a_link(asking, survey_id))["token"], await a_token(asking, survey_id)
+
+    for token in tokens:
+        first, again = [await keyed(stranger, token, score=9) for _ in range(2)]
+        other = await keyed(stranger, token, score=10)
+        assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+        assert again.content == first.content
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert again.headers["Cache-Control"] == "no-store"
+        assert other.json()["type"] == "/problems/idempotency-key-reused"
+
+    assert len(await responses(asking, survey_id)) == 2
+
+
+async def test_no_key_remembers_who_has_answered_an_anonymous_survey(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id = await a_survey(asking, anonymous=True)
+    token = await a_token(asking, survey_id)
+
+    first, again = [await keyed(stranger, token, score=9) for _ in range(2)]
+
+    assert (first.status_code, again.status_code) == (200, 409)
+    kept = await asking.fetch("SELECT operation FROM idempotency_keys WHERE workspace_id = $1")
+    assert [row for row in kept if "public" in row["operation"]] == []
+
+
+async def keyed(visitor: httpx.AsyncClient, token: str, **answers: Any) -> httpx.Response:
+    return await visitor.post(
+        at(token), json={"answers": answers, "complete": True}, headers={"Idempotency-Key": "once"}
+    )
 
 
 async def test_a_save_by_an_open_link_gives_a_token_to_go_on_with(

@@ -10,13 +10,15 @@ from starlette.types import Scope
 
 from app.kit.calls import JSON, Services
 from app.kit.errors import MEDIA_TYPE
+from app.kit.idempotency import Answer, IdempotentRequest
 from app.kit.lanes import Lane, plain_body
+from app.kit.parameters import IdempotencyKey
 from app.kit.web import JsonRoute, strict_query
 from app.surveys.errors import UnknownSurveyLink
 from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
 from app.surveys.schemas.questions import LanguageTag
 from app.surveys.service.languages import accept_language
-from app.surveys.service.links import PUBLIC_PATH
+from app.surveys.service.links import PUBLIC_PATH, hash_of
 from app.surveys.service.public import PublicDoor, PublicService
 
 router = APIRouter(
@@ -60,20 +62,31 @@ async def get_public_survey(
     async with _visit(request, token) as visit:
         # Who asks for headers alone, as scanners of mail do, has not opened anything.
         survey = await visit.show(languages, opens=not request.state.is_head)
-    return _answer(survey, {"Content-Language": survey.locale})
+    headers = {"Content-Language": survey.locale} | UNKEPT
+    return Response(survey.model_dump_json(), 200, headers, media_type=JSON)
 
 
 @router.post("/{token}", operation_id="public_surveys_answer", response_model=PublicAnswered, responses=SPENT)
-async def answer_public_survey(token: Token, said: PublicAnswer, request: Request) -> Response:
+async def answer_public_survey(
+    token: Token, said: PublicAnswer, request: Request, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Answers a survey: saves some answers for later, or completes the response, which spends the link.
 
     Needs no API key. The answers are put on top of those saved before, so sending them twice does no harm;
     of several completed submissions one is taken, and the others are a 409. By an open link everybody
-    completes a response of their own, and the first save answers with a token to go on with.
+    completes a response of their own, and the first save answers with a token to go on with; an
+    `Idempotency-Key` makes one response of what is sent again. Of the invitation to an anonymous survey no
+    key is kept: there the retry is told that it is the second.
     """
+    keyed = await _keyed(request, token)
     async with _visit(request, token) as visit:
-        answered = await visit.answer(said)
-    return _answer(answered, {})
+        answer = await keyed.stored_answer(visit.unit) if keyed else None
+        if answer is None:
+            answered = await visit.answer(said)
+            answer = Answer(200, UNKEPT, answered.model_dump_json().encode())
+            if keyed and not visit.is_traceless:
+                await keyed.store(visit.unit, answer, sealed=True)
+    return Response(answer.body, answer.status, answer.headers, media_type=JSON)
 
 
 ANSWER = TypeAdapter(PublicAnswer)
@@ -115,5 +128,15 @@ async def _visit(request: Request, token: str) -> AsyncIterator[PublicService]:
         door.lead_nowhere(address)
 
 
-def _answer(body: PublicSurvey | PublicAnswered, headers: dict[str, str]) -> Response:
-    return Response(body.model_dump_json(), 200, headers | UNKEPT, media_type=JSON)
+async def _keyed(request: Request, token: str) -> IdempotentRequest | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    return IdempotentRequest.of(
+        key,
+        request.app.state.services.resources.cipher,
+        method="POST",
+        path=f"{PUBLIC_PATH}/{hash_of(token).hex()}",
+        query="",
+        body=await request.body(),
+    )

@@ -69,10 +69,14 @@ class PublicDoor:
 
 
 class PublicService:
-    """What a visitor with a token may do, in a unit of the token's workspace."""
+    """What a visitor with a token may do, in a unit of the token's workspace.
+
+    `is_traceless`: of the answer that was given nothing may be kept that leads to its invitation.
+    """
 
     def __init__(self, unit: Unit, holder: TokenHolder) -> None:
         self.unit = unit
+        self.is_traceless = False
         self.repository = PublicRepository(unit, holder)
         self.responses = ResponseRepository(unit)
 
@@ -109,6 +113,7 @@ class PublicService:
         """
         opened = await self.repository.open_frozen() or await self.repository.open_held()
         visit = Visit(self.unit, *self._alive(opened))
+        self.is_traceless = visit.survey.anonymous and visit.invitation.id is not None
         if visit.invitation.is_spent:
             raise already_answered()
         if visit.survey.anonymous and not said.complete:

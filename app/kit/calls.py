@@ -7,7 +7,7 @@ endpoints take a `Call` and hand it their use case, instead of a session from a 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from fastapi import Request, Response
@@ -28,6 +28,19 @@ JSON = "application/json"
 TRIES = 3
 
 UseCase = Callable[[Unit], Awaitable[BaseModel | Rendered | None]]
+Done = TypeVar("Done")
+
+
+async def retried(attempt: Callable[[], Awaitable[Done]]) -> Done:
+    """What an attempt in a unit of its own comes to; after a serialisation failure or a deadlock it is made
+    again."""
+    for _ in range(TRIES - 1):
+        try:
+            return await attempt()
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            if not _passing(error):
+                raise
+    return await attempt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +93,7 @@ class Call:
         Idempotency-Key may then keep only encrypted.
         """
         keyed = await self._idempotent_request()
-        for attempt in range(1, TRIES + 1):
-            try:
-                return _response(await self._attempt(use_case, keyed, status, location, sealed))
-            except (DBAPIError, asyncpg.PostgresError) as error:
-                if attempt == TRIES or not _passing(error):
-                    raise
-        raise AssertionError("unreachable")
+        return _response(await retried(lambda: self._attempt(use_case, keyed, status, location, sealed)))
 
     @property
     def resources(self) -> Resources:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import TypeAdapter
 from starlette.types import Scope
 
-from app.kit.calls import JSON, Services
+from app.kit.calls import JSON, Services, retried
 from app.kit.errors import MEDIA_TYPE
 from app.kit.idempotency import Answer, IdempotentRequest
 from app.kit.lanes import Lane, plain_body
@@ -79,13 +79,18 @@ async def answer_public_survey(
     key is kept: there the retry is told that it is the second.
     """
     keyed = await _keyed(request, token)
-    async with _visit(request, token) as visit:
-        answer = await keyed.stored_answer(visit.unit) if keyed else None
-        if answer is None:
-            answered = await visit.answer(said)
-            answer = Answer(200, UNKEPT, answered.model_dump_json().encode())
-            if keyed and not visit.is_traceless:
-                await keyed.store(visit.unit, answer, sealed=True)
+
+    async def attempt() -> Answer:
+        async with _visit(request, token) as visit:
+            answer = await keyed.stored_answer(visit.unit) if keyed else None
+            if answer is None:
+                answered = await visit.answer(said)
+                answer = Answer(200, UNKEPT, answered.model_dump_json().encode())
+                if keyed and not visit.is_traceless:
+                    await keyed.store(visit.unit, answer, sealed=True)
+            return answer
+
+    answer = await retried(attempt)
     return Response(answer.body, answer.status, answer.headers, media_type=JSON)
 
 

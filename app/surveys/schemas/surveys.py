@@ -249,7 +249,9 @@ class Survey(Output):
     opens_at: datetime | None = Field(description=_OPENS_AT)
     closes_at: datetime | None = Field(description=_CLOSES_AT)
     opened_at: datetime | None = Field(description="When it was first opened; null before.")
-    closed_at: datetime | None = Field(description="When it was last closed; null while it is not.")
+    closed_at: datetime | None = Field(
+        description="When it was last closed, at its `closes_at` if that had passed; null while it is not."
+    )
     created_at: datetime = Field(description="When it was made.")
     updated_at: datetime = Field(description="When it last changed.")
     archived_at: datetime | None = Field(description="When it was archived; null while it is not.")

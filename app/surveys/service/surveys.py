@@ -220,7 +220,7 @@ class SurveyService:
         await self._tell(OPENED, row)
 
     async def _close(self, row: SurveyRow, **more: Any) -> None:
-        await self._apply(row, {"state": "closed", "closed_at": self.unit.now, **more})
+        await self._apply(row, {"state": "closed", "closed_at": _over_since(row, self.unit.now), **more})
         await self._tell(CLOSED, row)
 
     async def _apply(self, row: SurveyRow, changes: Mapping[str, Any]) -> None:
@@ -289,6 +289,11 @@ class SurveyService:
 def _waits(row: SurveyRow, now: datetime) -> bool:
     """Whether opening it means that it opens later."""
     return row.state in ("draft", "scheduled") and row.opens_at is not None and row.opens_at > now
+
+
+def _over_since(row: SurveyRow, now: datetime) -> datetime:
+    """When a survey that closes now was over: what it takes does not depend on how late anybody saw to it."""
+    return now if row.closes_at is None else min(row.closes_at, now)
 
 
 def _refuse_fixed(row: SurveyRow, changes: Mapping[str, Any]) -> None:

@@ -59,6 +59,12 @@ _Translations = Annotated[
 ]
 
 
+_ChangedTranslations = Annotated[
+    dict[LanguageTag, _OneText | None],
+    Field(max_length=2 * MOST_LOCALES, json_schema_extra=_any_tag),
+]
+
+
 def _kind_of_text(text: object) -> str:
     return "by_locale" if isinstance(text, dict) else "one_text"
 
@@ -74,6 +80,21 @@ LocalText = TypeAliasType(
             "visitor gets the one of the language asked for, else of its parent (`de` for `de-CH`), else of "
             "the survey's default locale, else any.",
             examples=[{"en": "Why?", "de": "Warum?"}],
+        ),
+    ],
+)
+
+LocalTextPatch = TypeAliasType(
+    "LocalTextPatch",
+    Annotated[
+        Annotated[_OneText, Tag("one_text")] | Annotated[_ChangedTranslations, Tag("by_locale")],
+        Discriminator(_kind_of_text),
+        Field(
+            title="LocalTextPatch",
+            description="A change to a text for people. By language it is merged into what there is: a "
+            "language that is absent stays, null removes it, and one at least must be left. One text for "
+            "everybody takes the place of all there is, and gives way to texts by language.",
+            examples=[{"en": "Why?"}],
         ),
     ],
 )

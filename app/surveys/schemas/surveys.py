@@ -14,6 +14,7 @@ from app.surveys.schemas.questions import (
     SURVEY_TYPE,
     LanguageTag,
     LocalText,
+    LocalTextPatch,
     Question,
     QuestionKey,
     QuestionsInput,
@@ -34,6 +35,7 @@ Phrase = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_wh
 _TITLE = "What people call it; a visitor sees it."
 _INTRODUCTION = "What a visitor reads before the questions."
 _THANKS = "What a visitor reads after the last question."
+_MERGED = "Texts by language are merged into those there are; null removes one."
 _ANONYMOUS = (
     "Responses keep no link to who gave them, and no time finer than the day. Fixed by the first response."
 )
@@ -185,10 +187,12 @@ class SurveyCreate(Input):
 class SurveyPatch(Patch):
     """Changes to a survey. Its type stays. Other questions make a new version once there are responses."""
 
-    title: LocalText | MISSING = Field(default=MISSING, description=_TITLE)
+    title: LocalTextPatch | MISSING = Field(default=MISSING, description=f"{_TITLE} {_MERGED}")
     questions: QuestionsInput | MISSING = Field(default=MISSING, description="All of them, replaced whole.")
-    introduction: LocalText | None | MISSING = Field(default=MISSING, description=_INTRODUCTION)
-    thanks: LocalText | None | MISSING = Field(default=MISSING, description=_THANKS)
+    introduction: LocalTextPatch | None | MISSING = Field(
+        default=MISSING, description=f"{_INTRODUCTION} {_MERGED}"
+    )
+    thanks: LocalTextPatch | None | MISSING = Field(default=MISSING, description=f"{_THANKS} {_MERGED}")
     anonymous: Flag | MISSING = Field(default=MISSING, description=_ANONYMOUS)
     default_locale: LanguageTag | MISSING = Field(default=MISSING, description=_LOCALE)
     channel: Channel | None | MISSING = Field(default=MISSING, description=_CHANNEL)

@@ -33,6 +33,7 @@ from app.surveys.service.questionnaire import Questionnaire
 from app.surveys.service.settings import SettingsCheck, usual_followup_rules
 from app.surveys.service.soundness import checked
 from app.surveys.service.timing import Calendar
+from app.surveys.service.translating import changed_texts
 from app.surveys.service.turning import next_turn
 
 TURN_JOB = "surveys.turn"
@@ -127,7 +128,7 @@ class SurveyService:
         row = await self.found(survey_id, lock=True)
         precondition.check(row.version)
         version = await self.repository.version(survey_id, row.questions_version)
-        changes = _stored(patch.changes())
+        changes = _stored(patch.changes()) | changed_texts(row, patch)
         changes.pop("questions", None)
         questions = version.questions
         if "questions" in patch.model_fields_set:

@@ -13,13 +13,12 @@ from app.surveys.models.surveys import RecontactRule, SurveyState
 from app.surveys.schemas.questions import (
     SURVEY_TYPE,
     LanguageTag,
-    LocalText,
-    LocalTextPatch,
     Question,
     QuestionKey,
     QuestionsInput,
     SurveyType,
 )
+from app.surveys.schemas.texts import LocalText, LocalTextInput, LocalTextPatch
 from app.touchpoints.schemas import Kind
 
 LinkUrl = Annotated[
@@ -139,7 +138,7 @@ Iterations = Annotated[Whole, Field(ge=1, le=1000)]
 class SurveyCreate(Input):
     """A new survey, as a draft."""
 
-    title: LocalText = Field(description=_TITLE)
+    title: LocalTextInput = Field(description=_TITLE)
     type: SurveyType = Field(
         description=f"{SURVEY_TYPE} A survey with a score has exactly one question of that type."
     )
@@ -161,8 +160,8 @@ class SurveyCreate(Input):
             ]
         ],
     )
-    introduction: LocalText | None = Field(default=None, description=_INTRODUCTION)
-    thanks: LocalText | None = Field(default=None, description=_THANKS)
+    introduction: LocalTextInput | None = Field(default=None, description=_INTRODUCTION)
+    thanks: LocalTextInput | None = Field(default=None, description=_THANKS)
     anonymous: Flag = Field(default=False, description=_ANONYMOUS)
     default_locale: LanguageTag = Field(default="en", description=_LOCALE)
     channel: Channel | None = Field(default=None, description=_CHANNEL)

@@ -3,9 +3,10 @@
 from typing import Any, Final
 
 from app.kit.errors import FieldError, Invalid
+from app.kit.schemas import usual_letters
 from app.surveys.models.surveys import SurveyRow
-from app.surveys.schemas.questions import MOST_LOCALES
 from app.surveys.schemas.surveys import SurveyPatch
+from app.surveys.schemas.texts import MOST_LOCALES
 
 _TEXTS: Final[tuple[str, ...]] = ("title", "introduction", "thanks")
 
@@ -23,7 +24,7 @@ def _merged(text: Any, change: Any) -> Any:
     """As RFC 7396 has it: what is no object gives way to one, and null removes."""
     if not isinstance(change, dict):
         return change
-    known = text if isinstance(text, dict) else {}
+    known = {usual_letters(tag): words for tag, words in text.items()} if isinstance(text, dict) else {}
     return {tag: words for tag, words in (known | change).items() if words is not None}
 
 

@@ -59,8 +59,9 @@ _RECURRENCE = (
 _ITERATIONS = "The last iteration; null for no end."
 _INVITES = "Whether each iteration begins with inviting everybody whom `audience` names."
 _TRIGGERS = (
-    "What makes the survey ask by itself. A touchpoint that comes in more than 7 days after it would have "
-    "led to an ask leads to none. What waits for its time follows changes of these, and of the touchpoint."
+    "What makes the survey ask by itself. A touchpoint from before the survey was first opened leads to no "
+    "ask, nor does one that comes in more than 7 days after it would have led to one. What waits for its "
+    "time follows changes of these, and of the touchpoint."
 )
 _RULES = (
     "What makes a response open a follow-up; the first rule that fits does. If absent, a survey with a score "

@@ -269,6 +269,27 @@ async def test_a_survey_whose_time_is_over_does_not_open(
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/survey-over")
 
 
+@pytest.mark.parametrize("state", ["open", "closed"])
+async def test_when_it_opens_is_fixed_once_it_was_opened(
+    client: httpx.AsyncClient, clock: MovableClock, state: str
+) -> None:
+    opens_at = (clock.now() - timedelta(hours=1)).isoformat()
+    survey = await make(client, opens_at=opens_at)
+    url = f"/v1/surveys/{survey['id']}"
+    await client.post(f"{url}/open")
+    if state == "closed":
+        await client.post(f"{url}/close")
+    for other in ((clock.now() + timedelta(days=9)).isoformat(), None):
+        refused = await client.patch(url, json={"opens_at": other})
+        assert refused.status_code == 422
+        errors = [(error["pointer"], error["code"]) for error in refused.json()["errors"]]
+        assert errors == [("/opens_at", "fixed")]
+
+    closes_at = (clock.now() + timedelta(days=1)).isoformat()
+    changed = await client.patch(url, json={"opens_at": opens_at, "closes_at": closes_at})
+    assert (changed.status_code, changed.json()["state"]) == (200, state)
+
+
 async def test_iterations_are_counted_in_local_days(client: httpx.AsyncClient, clock: MovableClock) -> None:
     await client.patch("/v1/workspace", json={"timezone": "Europe/Berlin"})
     survey = await make(client, recurrence_days=1, recurrence_iterations=3)

@@ -69,7 +69,7 @@ _RULES = (
 )
 _OPENS_AT = (
     "When it opens by itself, once `POST …/open` has scheduled it; null: with that call. A scheduled survey "
-    "without it is a draft again."
+    "without it is a draft again. Fixed once the survey was opened."
 )
 _CLOSES_AT = "When it closes by itself; null for never."
 

@@ -304,6 +304,9 @@ def _refuse_fixed(row: SurveyRow, changes: Mapping[str, Any]) -> None:
     if recurs and "recurrence_days" in changes:
         detail = "is fixed once the survey was opened: it says which iteration anything belongs to"
         raise Invalid.at("/recurrence_days", detail, "fixed")
+    if row.opened_at is not None and "opens_at" in changes:
+        detail = "is fixed once the survey was opened: `POST …/open` opens a closed one again at once"
+        raise Invalid.at("/opens_at", detail, "fixed")
 
 
 _SETTINGS = tuple(name for name in SurveyCreate.model_fields if name != "questions")

@@ -19,7 +19,8 @@ Semantics. There are two truth values and no third one:
   true, and `exists`. A null is missing, and so are an attribute that holds another JSON type than the one
   it is defined with, and an empty list.
 - `not` is plain negation: `not eq` is `ne` and `not in` is `not_in`, but `not lt` is `gte` or missing.
-- `eq ne in not_in` on text are exact and case-sensitive, except on fields that fold case (email addresses).
+- `eq ne in not_in` on text are exact and case-sensitive, except on fields that fold case (email addresses,
+  language tags).
 - `contains` and `starts_with` on text ignore case; `%`, `_` and backslash in the value stand for themselves.
 - On a list of texts `contains` is "has this element" and `in` is "has any of these", both exact; `not_in` is
   "has none of these". There is no `eq`: lists have no order that callers could rely on.

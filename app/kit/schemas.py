@@ -133,6 +133,26 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 
 LongText = Annotated[str, StringConstraints(max_length=10_000)]
 
+AnyLanguageTag = Annotated[
+    str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+]
+"""A BCP 47 tag such as `de-AT`, in any case of letters, since that makes no other language."""
+
+
+def usual_letters(tag: str) -> str:
+    """The tag as BCP 47 recommends to write it, so that the same language is the same text: `zh-Hant-TW`."""
+    first, *others = tag.lower().split("-")
+    return "-".join([first, *map(_subtag, others)])
+
+
+def _subtag(lowered: str) -> str:
+    is_region, is_script = len(lowered) == 2, len(lowered) == 4 and lowered.isalpha()
+    return lowered.upper() if is_region else lowered.title() if is_script else lowered
+
+
+LanguageTag = Annotated[AnyLanguageTag, AfterValidator(usual_letters)]
+"""A BCP 47 tag in a request, turned to the usual letters."""
+
 Key = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")
 ]

@@ -39,10 +39,13 @@ def _seen(story: Sequence[Event]) -> TouchpointSeen:
 
 def _is_news(event: Event) -> bool:
     touchpoint, previous = event.data["touchpoint"], event.data["previous"]
-    return previous is None or any(touchpoint[name] != previous[name] for name in _WHAT_IT_IS)
+    if previous is None:
+        return True
+    # An older event does not tell the channel before, and so says nothing of a change of it.
+    return any(touchpoint[name] != previous.get(name, touchpoint[name]) for name in _WHAT_IT_IS)
 
 
-_WHAT_IT_IS = ("contact_id", "kind", "occurred_at")
+_WHAT_IT_IS = ("contact_id", "kind", "channel", "occurred_at")
 
 
 TRIGGERS = Consumer(

@@ -37,6 +37,7 @@ def _previous(before: TouchpointRecord, currency: str) -> dict[str, Any]:
     return {
         "contact_id": before.contact_id,
         "kind": before.kind,
+        "channel": before.channel,
         "occurred_at": before.occurred_at,
         "value": _money(before.amount, currency),
     }

@@ -206,6 +206,7 @@ class TouchpointBefore(Output):
 
     contact_id: UUID = Field(description="Whose it was.")
     kind: Kind = Field(description="What it was.")
+    channel: Channel = Field(description="The way it had taken.")
     occurred_at: datetime = Field(description="When it had happened.")
     value: Money | None = Field(description="What it had been worth.")
 

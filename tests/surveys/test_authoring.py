@@ -160,6 +160,50 @@ async def test_the_same_questions_again_change_nothing(client: httpx.AsyncClient
     assert same.json() == survey
 
 
+@pytest.mark.parametrize("name", ["title", "introduction", "thanks"])
+@pytest.mark.parametrize(
+    ("text", "change", "left"),
+    [
+        ({"en": "A", "de": "B"}, {"en": "C"}, {"en": "C", "de": "B"}),
+        ({"en": "A", "de": "B"}, {"fr": "C"}, {"en": "A", "de": "B", "fr": "C"}),
+        ({"en": "A", "de": "B"}, {"de": None, "fr": None}, {"en": "A"}),
+        ({"en": "A", "de": "B"}, {"de": None, "en": None, "fr": "C"}, {"fr": "C"}),
+        ({"en": "A", "de": "B"}, {}, {"en": "A", "de": "B"}),
+        ({"en": "A", "de": "B"}, "C", "C"),
+        ("A", {"en": "B", "de": None}, {"en": "B"}),
+    ],
+)
+async def test_a_change_of_texts_is_merged_language_by_language(
+    client: httpx.AsyncClient, name: str, text: Any, change: Any, left: Any
+) -> None:
+    survey = await make(client, **{name: text})
+    changed = await client.patch(f"/v1/surveys/{survey['id']}", json={name: change})
+    assert (changed.status_code, changed.json()[name]) == (200, left)
+    assert changed.json()["version"] == survey["version"] + (left != text)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "code"),
+    [
+        ({"title": {"en": None, "de": None}}, "/title", "too_few"),
+        ({"title": {"en": " "}}, "/title/en", "string_too_short"),
+        ({"title": None}, "/title", "string_type"),
+        ({"introduction": {"en": None}}, "/introduction", "too_few"),
+        ({"thanks": {}}, "/thanks", "too_few"),
+        ({"title": {f"{a}{b}": "A" for a in "xyz" for b in "abcdefghijklmnopq"}}, "/title", "too_many"),
+    ],
+)
+async def test_what_is_left_of_a_text_must_be_one(
+    client: httpx.AsyncClient, change: dict[str, Any], place: str, code: str
+) -> None:
+    survey = await make(client, title={"en": "A", "de": "B"}, introduction={"en": "A"})
+    url = f"/v1/surveys/{survey['id']}"
+    refused = await client.patch(url, json=change)
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [(place, code)]
+    assert (await client.get(url)).json() == survey
+
+
 async def test_anonymity_is_fixed_by_the_first_response(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
@@ -223,6 +267,27 @@ async def test_a_survey_whose_time_is_over_does_not_open(
     clock.set(clock.now() + timedelta(hours=2))
     refused = await client.post(f"/v1/surveys/{survey['id']}/open")
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/survey-over")
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+async def test_when_it_opens_is_fixed_once_it_was_opened(
+    client: httpx.AsyncClient, clock: MovableClock, state: str
+) -> None:
+    opens_at = (clock.now() - timedelta(hours=1)).isoformat()
+    survey = await make(client, opens_at=opens_at)
+    url = f"/v1/surveys/{survey['id']}"
+    await client.post(f"{url}/open")
+    if state == "closed":
+        await client.post(f"{url}/close")
+    for other in ((clock.now() + timedelta(days=9)).isoformat(), None):
+        refused = await client.patch(url, json={"opens_at": other})
+        assert refused.status_code == 422
+        errors = [(error["pointer"], error["code"]) for error in refused.json()["errors"]]
+        assert errors == [("/opens_at", "fixed")]
+
+    closes_at = (clock.now() + timedelta(days=1)).isoformat()
+    changed = await client.patch(url, json={"opens_at": opens_at, "closes_at": closes_at})
+    assert (changed.status_code, changed.json()["state"]) == (200, state)
 
 
 async def test_iterations_are_counted_in_local_days(client: httpx.AsyncClient, clock: MovableClock) -> None:

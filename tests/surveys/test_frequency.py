@@ -122,6 +122,23 @@ async def test_an_ask_dated_after_the_own_now_counts(asking: AskingWorld) -> Non
     assert await asking.judged(survey_id, ada) == ["contact_frequency"]
 
 
+@pytest.mark.parametrize(("delivery", "reason"), [("bounced", None), ("revoked", "contact_frequency")])
+async def test_an_ask_that_reached_nobody_allows_another(
+    asking: AskingWorld, delivery: str, reason: str | None
+) -> None:
+    await asking.rule(max_invitations=2, window_hours=24, min_gap_hours=2)
+    ada = await asking.contact()
+    asked, other, survey_id = [await asking.survey() for _ in range(3)]
+    await asking.asked_before(asked, ada, [5])
+    [invitation] = await asking.invite(other, ada)
+    assert await asking.judged(survey_id, ada) == ["contact_frequency"]
+
+    path = f"/v1/surveys/{other}/invitations/{invitation['invitation_id']}"
+    await asking.client.patch(path, json={"delivery": delivery})
+
+    assert await asking.judged(survey_id, ada) == [reason]
+
+
 async def test_a_rule_is_made_changed_and_removed(asking: AskingWorld) -> None:
     rule = await asking.rule(name="Monthly", max_invitations=2, window_hours=720)
     path = f"{RULES}/{rule['id']}"

@@ -161,11 +161,6 @@ class TestSoundness:
             "/questions/0/choices/2/key": "duplicate_choice"
         }
 
-    def test_a_language_is_given_once_whatever_the_case_of_its_tag(self) -> None:
-        assert refusals(question("a", "text") | {"text": {"de-at": "A", "de-AT": "B"}}) == {
-            "/questions/0/text/de-AT": "duplicate_locale"
-        }
-
     @pytest.mark.parametrize(
         ("type", "limits", "place"),
         [

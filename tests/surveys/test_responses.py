@@ -10,6 +10,7 @@ import pytest
 from app.kit.errors import Problem
 from app.surveys.schemas.responses import PartnerResponse
 from app.surveys.service.recording import Recorded, ResponseRecorder
+from app.surveys.service.surveys import TURN_JOB
 from tests.surveys.answering import a_survey, a_token, errors, record, responses, said, say
 from tests.surveys.world import AskingWorld, Json
 
@@ -123,6 +124,28 @@ async def test_what_is_wrong_is_named(asking: AskingWorld, change: Json, place: 
 
     assert errors(refused) == [(place, code)]
     assert await responses(asking, survey_id) == []
+
+
+@pytest.mark.parametrize("closes", ["the worker", "a call"])
+async def test_what_a_closed_survey_takes_does_not_depend_on_how_late_it_was_closed(
+    asking: AskingWorld, closes: str
+) -> None:
+    closes_at = (asking.clock.now() + timedelta(hours=1)).replace(microsecond=0)
+    survey_id = await a_survey(asking, closes_at=closes_at.isoformat())
+    early, late = ((closes_at + timedelta(minutes=by)).isoformat() for by in (-1, 1))
+    asking.clock.advance(hours=3)
+    before = await record(asking, survey_id, answers={"score": 9}, answered_at=late)
+
+    if closes == "the worker":
+        await asking.run(TURN_JOB)
+    else:
+        await asking.client.post(f"/v1/surveys/{survey_id}/close")
+    after = await record(asking, survey_id, answers={"score": 9}, answered_at=late)
+
+    survey = (await asking.client.get(f"/v1/surveys/{survey_id}")).json()
+    assert (survey["state"], survey["closed_at"]) == ("closed", survey["closes_at"])
+    assert (before.status_code, after.status_code) == (409, 409)
+    assert (await record(asking, survey_id, answers={"score": 9}, answered_at=early)).status_code == 201
 
 
 async def test_a_survey_must_be_open_or_have_been(asking: AskingWorld) -> None:

@@ -58,6 +58,16 @@ async def test_a_touchpoint_on_another_channel_asks_nobody(asking: AskingWorld) 
     assert [each["state"] for each in await asking.planned(survey_id)] == ["cancelled"]
 
 
+async def test_a_touchpoint_whose_channel_is_corrected_to_a_fitting_one_asks(asking: AskingWorld) -> None:
+    survey_id, ada = await asking.survey(**trigger(channels=["chat"])), await asking.contact()
+    touchpoint_id = await asking.touchpoint(ada, channel="email")
+    await asking.relay()
+    assert await asking.planned(survey_id) == []
+    await change(asking, touchpoint_id, channel="chat")
+
+    assert await asked_after_a_day(asking) == [ada]
+
+
 async def test_a_case_that_is_resolved_later_asks_from_then(asking: AskingWorld) -> None:
     """Partners send the same touchpoint again with another kind."""
     survey_id, ada = await asking.survey(**trigger()), await asking.contact()
@@ -174,6 +184,19 @@ async def test_an_import_of_old_touchpoints_asks_nobody(asking: AskingWorld) -> 
     late = {datetime.fromisoformat(each["due_at"]) for each in await asking.planned(survey_id)}
     assert len(await asking.planned(survey_id)) == 2
     assert late == {each for each in late if each >= opened + timedelta(days=30)}
+
+
+async def test_only_what_was_before_the_first_opening_asks_nobody(asking: AskingWorld) -> None:
+    survey_id, ada = await asking.draft(**trigger()), await asking.contact()
+    path, early = f"/v1/surveys/{survey_id}", await asking.touchpoint(ada)
+    asking.clock.advance(hours=1)
+    await asking.client.post(f"{path}/open")
+    await asking.client.post(f"{path}/close")
+    between = await asking.touchpoint(ada)
+    await asking.client.post(f"{path}/open")
+    await change(asking, early, channel="chat")
+
+    assert [each["touchpoint_id"] for each in await asking.planned(survey_id)] == [between]
 
 
 async def test_who_is_waited_for_may_be_closed_meanwhile(asking: AskingWorld) -> None:

@@ -54,6 +54,7 @@ def model(after: TouchpointRecord, before: TouchpointRecord | None, currency: st
     previous = before and TouchpointBefore(
         contact_id=before.contact_id,
         kind=before.kind,
+        channel=before.channel,
         occurred_at=before.occurred_at,
         value=None if before.amount is None else Money.of(before.amount, currency),
     )

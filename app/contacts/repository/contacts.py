@@ -100,7 +100,7 @@ FILTER_FIELDS = FilterFields(
     FilterField("lifecycle_stage", "choice", ContactRow.lifecycle_stage, choices=get_args(LifecycleStage)),
     FilterField("owner_id", "uuid", ContactRow.owner_id),
     FilterField("tags", "text_list", ContactRow.tags, condition=_tagged),
-    FilterField("locale", "text", ContactRow.locale),
+    FilterField("locale", "text", func.lower(ContactRow.locale), fold=True),
     FilterField("timezone", "text", ContactRow.timezone),
     FilterField("acquired_at", "timestamp", ContactRow.acquired_at),
     FilterField("acquisition_channel", "text", ContactRow.acquisition_channel),

@@ -12,16 +12,12 @@ from app.kit.batches import BatchResult, JudgedAlone
 from app.kit.filters import Filter
 from app.kit.money import Money
 from app.kit.pages import PageBody
-from app.kit.schemas import NOT_BLANK, Input, Instant, Name, Output, Page, Patch
+from app.kit.schemas import NOT_BLANK, Input, Instant, LanguageTag, Name, Output, Page, Patch
 from app.workspaces.schemas import TimeZone
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True), NOT_BLANK]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True), NOT_BLANK]
-Locale = Annotated[
-    str,
-    StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"),
-    Field(examples=["de-AT"]),
-]
+Locale = Annotated[LanguageTag, Field(examples=["de-AT"])]
 SourceName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$"),

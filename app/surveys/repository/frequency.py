@@ -96,8 +96,9 @@ class FrequencyRepository:
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
-# The n-th newest invitation decides a limit of n. There is no upper end: what another transaction has made
-# in the meantime may be dated after this unit's own "now", and counts.
+# The n-th newest invitation decides a limit of n. One that bounced has reached nobody; one that was revoked
+# had been sent. There is no upper end: what another transaction has made in the meantime may be dated after
+# this unit's own "now", and counts.
 _REACHED = """
     SELECT wanted.id AS contact_id, limits.place, nth.created_at
     FROM unnest($2::uuid[]) AS wanted (id)
@@ -105,6 +106,7 @@ _REACHED = """
     CROSS JOIN LATERAL (
         SELECT created_at FROM survey_invitations
         WHERE workspace_id = $1 AND contact_id = wanted.id AND created_at > limits.since AND NOT is_test
+            AND delivery <> 'bounced'
         ORDER BY created_at DESC, id DESC OFFSET limits.most - 1 LIMIT 1
     ) AS nth
 """

@@ -41,7 +41,7 @@ class FrequencyRulePatch(Patch):
 
 
 class FrequencyRule(Output):
-    """A limit on how often any contact is asked. Reminders and tests do not count."""
+    """A limit on how often any contact is asked. Reminders, tests, and what bounced do not count."""
 
     id: UUID = Field(description="UUIDv7.")
     name: str = Field(description=_NAME)

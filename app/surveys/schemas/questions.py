@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, TypeAdapter
+from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from app.kit.filters import Filter
-from app.kit.schemas import NOT_BLANK, Day, Flag, Input, Key, Output, Whole
+from app.kit.schemas import Day, Flag, Input, Key, Output, Whole
+from app.kit.schemas import LanguageTag as LanguageTag
 from app.surveys.models.surveys import ScoreType as ScoreType
 from app.surveys.models.surveys import SurveyType as SurveyType
+from app.surveys.schemas.texts import LocalText, LocalTextInput
 
 SURVEY_TYPE: Final = (
     "What it measures: `nps` net promoter score, `csat` customer satisfaction, `ces` customer effort, or "
@@ -26,7 +28,6 @@ SCORE_RANGES: Final[Mapping[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1
 
 MOST_QUESTIONS: Final = 200
 MOST_CHOICES: Final = 100
-MOST_LOCALES: Final = 50
 LONGEST_ANSWER: Final = 10_000
 USUAL_ANSWER: Final = 2_000
 WIDEST_RATING: Final = 100
@@ -39,44 +40,6 @@ QuestionKey = Annotated[
     Field(examples=["reason"]),
 ]
 """The name of a question in answers and conditions: letters, digits and `_ : -`."""
-
-LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
-"""A BCP 47 tag such as `de-AT`."""
-
-_OneText = Annotated[str, StringConstraints(min_length=1, max_length=2_000, strip_whitespace=True), NOT_BLANK]
-
-
-def _any_tag(schema: dict[str, Any]) -> None:
-    """The same in other words: generators of clients give a map by `additionalProperties` alone a type."""
-    ((tag, text),) = schema.pop("patternProperties").items()
-    schema["propertyNames"]["pattern"] = tag
-    schema["additionalProperties"] = text
-
-
-_Translations = Annotated[
-    dict[LanguageTag, _OneText],
-    Field(min_length=1, max_length=MOST_LOCALES, json_schema_extra=_any_tag),
-]
-
-
-def _kind_of_text(text: object) -> str:
-    return "by_locale" if isinstance(text, dict) else "one_text"
-
-
-LocalText = TypeAliasType(
-    "LocalText",
-    Annotated[
-        Annotated[_OneText, Tag("one_text")] | Annotated[_Translations, Tag("by_locale")],
-        Discriminator(_kind_of_text),
-        Field(
-            title="LocalText",
-            description="A text for people: one for everybody, or one for each language by its tag. A "
-            "visitor gets the one of the language asked for, else of its parent (`de` for `de-CH`), else of "
-            "the survey's default locale, else any.",
-            examples=[{"en": "Why?", "de": "Warum?"}],
-        ),
-    ],
-)
 
 _KEY = "Its name in answers and conditions, unique in the survey."
 _TEXT = "What is asked."
@@ -97,13 +60,13 @@ class QuestionChoiceInput(Input):
     """One choice of a question."""
 
     key: Key = Field(description="Its name in answers and conditions, unique in the question.")
-    text: LocalText = Field(description="What people read.")
+    text: LocalTextInput = Field(description="What people read.")
 
 
 class _QuestionInput(Input):
     key: QuestionKey = Field(description=_KEY)
-    text: LocalText = Field(description=_TEXT)
-    help: LocalText | None = Field(default=None, description=_HELP)
+    text: LocalTextInput = Field(description=_TEXT)
+    help: LocalTextInput | None = Field(default=None, description=_HELP)
     required: Flag | None = Field(
         default=None,
         description="Whether it must be answered where it is asked. Null means so for `nps`, `csat` and "

@@ -13,12 +13,12 @@ from app.surveys.models.surveys import RecontactRule, SurveyState
 from app.surveys.schemas.questions import (
     SURVEY_TYPE,
     LanguageTag,
-    LocalText,
     Question,
     QuestionKey,
     QuestionsInput,
     SurveyType,
 )
+from app.surveys.schemas.texts import LocalText, LocalTextInput, LocalTextPatch
 from app.touchpoints.schemas import Kind
 
 LinkUrl = Annotated[
@@ -34,6 +34,7 @@ Phrase = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_wh
 _TITLE = "What people call it; a visitor sees it."
 _INTRODUCTION = "What a visitor reads before the questions."
 _THANKS = "What a visitor reads after the last question."
+_MERGED = "Texts by language are merged into those there are; null removes one."
 _ANONYMOUS = (
     "Responses keep no link to who gave them, and no time finer than the day. Fixed by the first response."
 )
@@ -58,8 +59,9 @@ _RECURRENCE = (
 _ITERATIONS = "The last iteration; null for no end."
 _INVITES = "Whether each iteration begins with inviting everybody whom `audience` names."
 _TRIGGERS = (
-    "What makes the survey ask by itself. A touchpoint that comes in more than 7 days after it would have "
-    "led to an ask leads to none. What waits for its time follows changes of these, and of the touchpoint."
+    "What makes the survey ask by itself. A touchpoint from before the survey was first opened leads to no "
+    "ask, nor does one that comes in more than 7 days after it would have led to one. What waits for its "
+    "time follows changes of these, and of the touchpoint."
 )
 _RULES = (
     "What makes a response open a follow-up; the first rule that fits does. If absent, a survey with a score "
@@ -67,7 +69,7 @@ _RULES = (
 )
 _OPENS_AT = (
     "When it opens by itself, once `POST …/open` has scheduled it; null: with that call. A scheduled survey "
-    "without it is a draft again."
+    "without it is a draft again. Fixed once the survey was opened."
 )
 _CLOSES_AT = "When it closes by itself; null for never."
 
@@ -137,7 +139,7 @@ Iterations = Annotated[Whole, Field(ge=1, le=1000)]
 class SurveyCreate(Input):
     """A new survey, as a draft."""
 
-    title: LocalText = Field(description=_TITLE)
+    title: LocalTextInput = Field(description=_TITLE)
     type: SurveyType = Field(
         description=f"{SURVEY_TYPE} A survey with a score has exactly one question of that type."
     )
@@ -159,8 +161,8 @@ class SurveyCreate(Input):
             ]
         ],
     )
-    introduction: LocalText | None = Field(default=None, description=_INTRODUCTION)
-    thanks: LocalText | None = Field(default=None, description=_THANKS)
+    introduction: LocalTextInput | None = Field(default=None, description=_INTRODUCTION)
+    thanks: LocalTextInput | None = Field(default=None, description=_THANKS)
     anonymous: Flag = Field(default=False, description=_ANONYMOUS)
     default_locale: LanguageTag = Field(default="en", description=_LOCALE)
     channel: Channel | None = Field(default=None, description=_CHANNEL)
@@ -185,10 +187,12 @@ class SurveyCreate(Input):
 class SurveyPatch(Patch):
     """Changes to a survey. Its type stays. Other questions make a new version once there are responses."""
 
-    title: LocalText | MISSING = Field(default=MISSING, description=_TITLE)
+    title: LocalTextPatch | MISSING = Field(default=MISSING, description=f"{_TITLE} {_MERGED}")
     questions: QuestionsInput | MISSING = Field(default=MISSING, description="All of them, replaced whole.")
-    introduction: LocalText | None | MISSING = Field(default=MISSING, description=_INTRODUCTION)
-    thanks: LocalText | None | MISSING = Field(default=MISSING, description=_THANKS)
+    introduction: LocalTextPatch | None | MISSING = Field(
+        default=MISSING, description=f"{_INTRODUCTION} {_MERGED}"
+    )
+    thanks: LocalTextPatch | None | MISSING = Field(default=MISSING, description=f"{_THANKS} {_MERGED}")
     anonymous: Flag | MISSING = Field(default=MISSING, description=_ANONYMOUS)
     default_locale: LanguageTag | MISSING = Field(default=MISSING, description=_LOCALE)
     channel: Channel | None | MISSING = Field(default=MISSING, description=_CHANNEL)
@@ -249,7 +253,9 @@ class Survey(Output):
     opens_at: datetime | None = Field(description=_OPENS_AT)
     closes_at: datetime | None = Field(description=_CLOSES_AT)
     opened_at: datetime | None = Field(description="When it was first opened; null before.")
-    closed_at: datetime | None = Field(description="When it was last closed; null while it is not.")
+    closed_at: datetime | None = Field(
+        description="When it was last closed, at its `closes_at` if that had passed; null while it is not."
+    )
     created_at: datetime = Field(description="When it was made.")
     updated_at: datetime = Field(description="When it last changed.")
     archived_at: datetime | None = Field(description="When it was archived; null while it is not.")

@@ -86,7 +86,6 @@ def _duplicates(things: Sequence[Stored], pointer: str, noun: str) -> Iterator[F
 def _errors(question: Stored, pointer: str) -> Iterator[FieldError]:
     """What is wrong within one question."""
     yield from _duplicates(question.get("choices", ()), f"{pointer}/choices", "choice")
-    yield from _duplicate_locales(question, pointer)
     yield from _range_errors(question, pointer)
     yield from _count_errors(question, pointer)
 
@@ -110,19 +109,6 @@ def _count_errors(question: Stored, pointer: str) -> Iterator[FieldError]:
             yield FieldError(f"{pointer}/{name}", f"There are only {count} choices.", "out_of_range")
     if fewest > most and "max_choices" in question:
         yield FieldError(f"{pointer}/max_choices", "Must not lie below min_choices.", "out_of_range")
-
-
-def _duplicate_locales(question: Stored, pointer: str) -> Iterator[FieldError]:
-    texts = {f"{pointer}/{name}": question.get(name) for name in ("text", "help")}
-    for index, choice in enumerate(question.get("choices", ())):
-        texts[f"{pointer}/choices/{index}/text"] = choice["text"]
-    for place, text in texts.items():
-        seen: set[str] = set()
-        for tag in text if isinstance(text, dict) else ():
-            if tag.lower() in seen:
-                detail = "The same tag stands here in other letters already."
-                yield FieldError(f"{place}/{tag}", detail, "duplicate_locale")
-            seen.add(tag.lower())
 
 
 def _unreachable(asked: Sequence[Asked], pointer: str) -> Iterator[FieldError]:

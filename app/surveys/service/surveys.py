@@ -33,6 +33,7 @@ from app.surveys.service.questionnaire import Questionnaire
 from app.surveys.service.settings import SettingsCheck, usual_followup_rules
 from app.surveys.service.soundness import checked
 from app.surveys.service.timing import Calendar
+from app.surveys.service.translating import changed_texts
 from app.surveys.service.turning import next_turn
 
 TURN_JOB = "surveys.turn"
@@ -127,7 +128,7 @@ class SurveyService:
         row = await self.found(survey_id, lock=True)
         precondition.check(row.version)
         version = await self.repository.version(survey_id, row.questions_version)
-        changes = _stored(patch.changes())
+        changes = _stored(patch.changes()) | changed_texts(row, patch)
         changes.pop("questions", None)
         questions = version.questions
         if "questions" in patch.model_fields_set:
@@ -220,7 +221,7 @@ class SurveyService:
         await self._tell(OPENED, row)
 
     async def _close(self, row: SurveyRow, **more: Any) -> None:
-        await self._apply(row, {"state": "closed", "closed_at": self.unit.now, **more})
+        await self._apply(row, {"state": "closed", "closed_at": _over_since(row, self.unit.now), **more})
         await self._tell(CLOSED, row)
 
     async def _apply(self, row: SurveyRow, changes: Mapping[str, Any]) -> None:
@@ -291,6 +292,11 @@ def _waits(row: SurveyRow, now: datetime) -> bool:
     return row.state in ("draft", "scheduled") and row.opens_at is not None and row.opens_at > now
 
 
+def _over_since(row: SurveyRow, now: datetime) -> datetime:
+    """When a survey that closes now was over: what it takes does not depend on how late anybody saw to it."""
+    return now if row.closes_at is None else min(row.closes_at, now)
+
+
 def _refuse_fixed(row: SurveyRow, changes: Mapping[str, Any]) -> None:
     if row.answered and "anonymous" in changes:
         raise SurveyAnswered("Whether a survey is anonymous stays once it has a response.")
@@ -298,6 +304,9 @@ def _refuse_fixed(row: SurveyRow, changes: Mapping[str, Any]) -> None:
     if recurs and "recurrence_days" in changes:
         detail = "is fixed once the survey was opened: it says which iteration anything belongs to"
         raise Invalid.at("/recurrence_days", detail, "fixed")
+    if row.opened_at is not None and "opens_at" in changes:
+        detail = "is fixed once the survey was opened: `POST …/open` opens a closed one again at once"
+        raise Invalid.at("/opens_at", detail, "fixed")
 
 
 _SETTINGS = tuple(name for name in SurveyCreate.model_fields if name != "questions")

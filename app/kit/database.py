@@ -117,7 +117,8 @@ class Database:
     async def unit(
         self, workspace_id: UUID, *, actor: str = "system", read_only: bool = False
     ) -> AsyncIterator[Unit]:
-        """A unit of work. Commits when the block ends, rolls back when it raises.
+        """A unit of work. Commits when the block ends, rolls back when it raises. One that is `read_only`
+        sees the database at one moment, however many statements it sends.
 
         Raises `Unavailable` when no connection is free in time or the database is away.
         """
@@ -277,10 +278,14 @@ def _to_json(value: Any) -> str:
 
 
 def _begin(workspace_id: UUID, read_only: bool) -> str:
-    """BEGIN and the tenant in one simple query, which takes no parameters: only a parsed UUID may go in."""
+    """BEGIN and the tenant in one simple query, which takes no parameters: only a parsed UUID may go in.
+
+    Figures of several statements are subtracted from each other, and would be those of several moments. Where
+    nothing is written this costs nothing, and no serialisation can fail.
+    """
     if not isinstance(workspace_id, UUID):
         raise TypeError("a workspace id must be a UUID")
-    mode = " READ ONLY" if read_only else ""
+    mode = " ISOLATION LEVEL REPEATABLE READ, READ ONLY" if read_only else ""
     return f"BEGIN{mode}; SELECT set_config('app.workspace_id', '{workspace_id}', true)"
 
 

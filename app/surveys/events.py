@@ -33,7 +33,8 @@ INVITATION_CREATED = EventType(
 INVITATION_CHANGED = EventType(
     "survey.invitation_changed",
     SurveyInvitationChanged,
-    "An invitation bounced, was revoked, or turned out to have arrived.",
+    "An invitation bounced, was revoked, or turned out to have arrived; or it became a test, or is none any "
+    "longer, because its response did.",
 )
 REMINDER_DUE = EventType(
     "survey.reminder_due", SurveyAsk, "A contact who has not answered is to be reminded, with the same link."

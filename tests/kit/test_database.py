@@ -118,6 +118,25 @@ async def test_a_read_only_unit_cannot_write(resources: Resources, tenant: Tenan
             await unit.connection.execute(MEMBER, tenant.workspace_id, new_id(), "m@example.com")
 
 
+async def test_a_read_only_unit_sees_one_moment(resources: Resources, tenant: Tenant) -> None:
+    async with resources.database.unit(tenant.workspace_id, read_only=True) as unit:
+        async with resources.database.unit(tenant.workspace_id) as other:
+            await other.connection.execute(MEMBER, tenant.workspace_id, new_id(), "m@example.com")
+        assert await unit.connection.fetchval("SELECT count(*) FROM members") == 0
+
+    assert await names(resources, tenant.workspace_id) == 1
+
+
+async def test_a_unit_that_writes_sees_what_others_have_committed(
+    resources: Resources, tenant: Tenant
+) -> None:
+    """Whoever has waited for a row reads it as it is now."""
+    async with resources.database.unit(tenant.workspace_id) as unit:
+        async with resources.database.unit(tenant.workspace_id) as other:
+            await other.connection.execute(MEMBER, tenant.workspace_id, new_id(), "m@example.com")
+        assert await unit.connection.fetchval("SELECT count(*) FROM members") == 1
+
+
 @pytest.mark.parametrize("table", ["workspaces", "members", "api_keys", "contacts", "events"])
 async def test_another_workspace_sees_nothing_even_without_a_where(
     resources: Resources, client: httpx.AsyncClient, other_tenant: Tenant, table: str

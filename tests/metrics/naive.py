@@ -4,6 +4,7 @@ Shares no code with the room: local days come from `astimezone`, periods from ca
 alive is asked customer by customer.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -31,6 +32,7 @@ class RawTouchpoint:
 
 @dataclass(frozen=True)
 class RawResponse:
+    survey_id: UUID
     state: str
     score_type: str | None
     score: int | None
@@ -161,10 +163,16 @@ class Surveys:
         def day(instant: datetime) -> date:
             return instant.astimezone(world.zone).date()
 
-        self.scores = [
-            (each.score_type, each.score, day(each.answered_at) if each.answered_at else each.answered_on)
+        scored = [
+            each
             for each in world.responses
             if each.state == "completed" and not each.is_test and each.score is not None
+        ]
+        unlinked = Counter((each.survey_id, each.answered_on) for each in scored if not each.answered_at)
+        self.scores = [
+            (each.score_type, each.score, day(each.answered_at) if each.answered_at else each.answered_on)
+            for each in scored
+            if each.answered_at or unlinked[each.survey_id, each.answered_on] >= 5
         ]
         self.invited = [
             (each.answered and each.settled, day(each.created_at))

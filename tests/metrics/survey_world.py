@@ -94,15 +94,17 @@ class SurveyWorld:
 
     async def answer_anonymously(
         self, day: date, score_type: str, score: int, invitation_id: UUID | None = None
-    ) -> None:
+    ) -> UUID:
         """A response that knows its day; that the invitation is answered is not settled yet."""
+        response_id = new_id()
         survey = await self.survey(score_type)
         await self.world.execute(
-            RESPONSE, new_id(), survey, None, None, "completed", score_type, score, None, day
+            RESPONSE, response_id, survey, None, None, "completed", score_type, score, None, day
         )
         if invitation_id is not None:
             await self._set("survey_invitations", invitation_id, answered=True, settled=False)
         self._answered("survey.response_received", None, day)
+        return response_id
 
     async def settle(self) -> None:
         """Lets it be known who took part so far."""

@@ -249,9 +249,13 @@ class Play:
         )
 
     async def answer_anonymously(self, step: Step) -> None:
+        """One, or a few at once: days with fewer than five are not counted."""
         score_type = [*SCALES][step.other % 3]
         score, invitation = self._score(step, score_type), self._unanswered(step)
-        await self.surveys.answer_anonymously(step.at.date(), score_type, score, invitation)
+        for each in [invitation, *[None] * (step.pick % 7)]:
+            self.responses.append(
+                await self.surveys.answer_anonymously(step.at.date(), score_type, score, each)
+            )
 
     async def settle(self, step: Step) -> None:
         await self.surveys.settle()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -58,6 +59,13 @@ class Reader:
 
     async def value(self, key: str, day: datetime = NOON) -> Any:
         return (await self.day(key, day))["value"]
+
+
+async def answer_anonymously(
+    surveys: SurveyWorld, day: datetime, many: int, *, score: int = 10
+) -> list[UUID]:
+    """So many give this score to the survey of type `nps`."""
+    return [await surveys.answer_anonymously(day.date(), "nps", score) for _ in range(many)]
 
 
 def figures(snapshot: dict[str, Any]) -> list[Any]:
@@ -140,26 +148,68 @@ async def test_a_metric_and_the_results_of_its_only_survey_say_the_same(
 
 
 async def test_an_anonymous_response_counts_on_its_day(surveys: SurveyWorld, answered: Reader) -> None:
-    await surveys.answer_anonymously(YESTERDAY.date(), "nps", 10)
+    await answer_anonymously(surveys, YESTERDAY, 5)
     await surveys.answer(YESTERDAY, "nps", 0)
-    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 2
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 6
     await answered.world.rebuild()
-    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 2
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 6
 
 
-async def test_an_anonymous_response_that_waits_for_others_is_in_no_score(
+async def test_a_day_with_few_anonymous_responses_is_in_no_period(
     surveys: SurveyWorld, answered: Reader
 ) -> None:
-    await surveys.answer_anonymously(NOON.date(), "nps", 0)
-    await surveys.world.execute(
-        "UPDATE survey_responses SET settled = false WHERE workspace_id = $1 AND answered_at IS NULL"
-    )
-    await surveys.answer(NOON, "nps", 10)
+    """In a longer one it would be what its other days leave."""
+    await answer_anonymously(surveys, YESTERDAY - timedelta(days=1), 6)
+    await answer_anonymously(surveys, YESTERDAY, 1, score=0)
+    await answer_anonymously(surveys, NOON, 9)
+    days = [await answered.day("net_promoter_score", YESTERDAY + timedelta(days=n)) for n in (-1, 0, 1)]
+    assert [(day["n"], day["value"]) for day in days] == [(6, 100), (0, None), (9, 100)]
+    for grain in ("week", "month", "quarter"):
+        answer = await answered.client.get(f"/v1/metrics/net_promoter_score/snapshots?grain={grain}")
+        assert [(each["n"], each["value"]) for each in answer.json()["items"]] == [(15, 100)]
+
+
+async def test_anonymous_responses_are_few_of_each_survey_by_itself(
+    surveys: SurveyWorld, answered: Reader
+) -> None:
+    await answer_anonymously(surveys, NOON, 4)
+    del surveys.surveys["nps"]
+    await answer_anonymously(surveys, NOON, 4)
+    await surveys.answer(NOON, "nps", 0)
     assert (await answered.day("net_promoter_score"))["n"] == 1
 
 
+async def test_the_fifth_anonymous_response_of_a_day_brings_in_the_others(
+    world: MetricWorld, surveys: SurveyWorld, answered: Reader
+) -> None:
+    await world.contact(YESTERDAY)
+    await answer_anonymously(surveys, YESTERDAY, 4)
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 0
+    (fifth,) = await answer_anonymously(surveys, YESTERDAY, 1)
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 5
+    await surveys.flag(fifth)
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 0
+    await surveys.flag(fifth, test=False)
+    assert (await answered.day("net_promoter_score", YESTERDAY))["n"] == 5
+
+
+async def test_an_anonymous_response_that_waits_for_others_is_in_no_score(
+    world: MetricWorld, surveys: SurveyWorld, answered: Reader
+) -> None:
+    await world.contact(YESTERDAY)
+    await answer_anonymously(surveys, YESTERDAY, 4)
+    *_, last = await answer_anonymously(surveys, NOON, 6)
+    for waiting in (await answer_anonymously(surveys, YESTERDAY, 1), [last]):
+        await surveys.world.execute(
+            "UPDATE survey_responses SET settled = false WHERE workspace_id = $1 AND id = ANY($2)", waiting
+        )
+    days = [await answered.day("net_promoter_score", day) for day in (YESTERDAY, NOON)]
+    assert [day["n"] for day in days] == [0, 5]
+
+
 async def test_only_anonymous_responses_make_a_history_too(surveys: SurveyWorld, answered: Reader) -> None:
-    await surveys.answer_anonymously(date(2025, 11, 1), "csat", 5)
+    for _ in range(5):
+        await surveys.answer_anonymously(date(2025, 11, 1), "csat", 5)
     await answered.world.rebuild()
     assert await answered.value("customer_satisfaction", NOON.replace(day=1)) == 100
 
@@ -266,11 +316,11 @@ async def test_a_mark_makes_its_day_of_scores_incomplete(
 
 
 @pytest.mark.parametrize(
-    ("key", "kind", "unit"),
-    [("net_promoter_score", "level", "score"), ("time_to_contact_minutes", "level", "minutes")],
+    ("key", "kind", "unit", "version"),
+    [("net_promoter_score", "level", "score", 2), ("time_to_contact_minutes", "level", "minutes", 1)],
 )
 async def test_a_survey_metric_says_what_it_is(
-    client: httpx.AsyncClient, key: str, kind: str, unit: str
+    client: httpx.AsyncClient, key: str, kind: str, unit: str, version: int
 ) -> None:
     metric = (await client.get(f"/v1/metrics/{key}")).json()
-    assert (metric["kind"], metric["unit"], metric["definition_version"]) == (kind, unit, 1)
+    assert (metric["kind"], metric["unit"], metric["definition_version"]) == (kind, unit, version)

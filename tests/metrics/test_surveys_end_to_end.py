@@ -77,6 +77,17 @@ async def test_a_response_that_turns_out_to_be_a_test_is_in_no_score(shop: Shop)
     assert await shop.today("net_promoter_score") == [None]
 
 
+async def test_an_invitation_leaves_the_response_rate_with_a_response_that_was_a_test(shop: Shop) -> None:
+    survey = await shop.open_survey()
+    await shop.answer(await shop.invite(survey, "Ada"), 9)
+    assert await shop.today("survey_response_rate") == [1]
+    response = (await shop.client.get(f"{survey}/responses")).json()["items"][0]
+    await shop.client.patch(f"{survey}/responses/{response['id']}", json={"test": True})
+    assert await shop.today("survey_response_rate") == [None]
+    await shop.client.patch(f"{survey}/responses/{response['id']}", json={"test": False})
+    assert await shop.today("survey_response_rate") == [1]
+
+
 async def test_a_bounced_invitation_leaves_the_response_rate(shop: Shop) -> None:
     survey = await shop.open_survey()
     invitation = await shop.invite(survey, "Ada")

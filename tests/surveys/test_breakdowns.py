@@ -226,12 +226,51 @@ async def test_filters_that_leave_out_a_few_publish_nothing(anonymous: Answered)
     assert (await anonymous.results(channel="email"))["n"] is None
 
 
-async def test_values_given_by_few_are_hidden_inside_their_band(anonymous: Answered) -> None:
+async def test_a_value_given_by_few_hides_the_whole_distribution(anonymous: Answered) -> None:
+    """Any that were shown would leave fewer unknowns to the mean."""
     await anonymous.scored(*[10] * 12, *[9] * 3, *[7] * 6, *[0] * 8)
     found = await anonymous.results()
     assert [band["count"] for band in found["bands"]] == [8, 6, 15]
-    assert (found["distribution"]["9"], found["distribution"]["10"]) == (None, None)
-    assert (found["distribution"]["0"], found["distribution"]["7"]) == (8, 6)
+    assert set(found["distribution"].values()) == {None}
+    assert set(found["questions"][0]["distribution"].values()) == {None}
+    await anonymous.scored(9, 9)
+    assert (await anonymous.results())["distribution"] == dict.fromkeys(map(str, range(11)), 0) | {
+        "0": 8, "7": 6, "9": 5, "10": 12
+    }  # fmt: skip
+
+
+async def test_a_small_band_hides_all_bands_that_the_score_would_solve(anonymous: Answered) -> None:
+    """20 answers score 90: were it known that nobody is passive, one would be a detractor."""
+    await anonymous.scored(*[10] * 19, 0)
+    found = await anonymous.results()
+    assert (found["n"], found["score"]) == (20, 90)
+    assert [(band["count"], band["share"]) for band in found["bands"]] == [(None, None)] * 3
+    assert set(found["distribution"].values()) == {None}
+
+
+@pytest.fixture
+async def rated(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> Answered:
+    rating = {"key": "ease", "type": "rating", "min": 1, "max": 5, "text": "Easy?"}
+    return await answered_survey(
+        client, tenant, resources, type="custom", questions=[NPS, rating], anonymous=True
+    )
+
+
+async def test_a_rating_given_by_few_hides_all_that_the_mean_would_solve(rated: Answered) -> None:
+    await rated.answered([{"answers": {"ease": 5}}] * 19 + [{"answers": {"ease": 1}}])
+    ease = (await rated.results())["questions"][1]
+    assert (ease["n"], ease["mean"]) == (20, 4.8)
+    assert set(ease["distribution"].values()) == {None}
+    assert await rated.refused(group_by="answers.ease") == ("?group_by", "anonymous")
+
+
+async def test_the_few_who_skip_a_scale_are_not_what_its_distribution_leaves(rated: Answered) -> None:
+    await rated.answered([{"answers": {"score": 9, "ease": 5}}] * 10 + [{"answers": {}}] * 2)
+    found = await rated.results()
+    assert found["responses"] == 12
+    for question in found["questions"]:
+        assert (question["n"], question["skipped"]) == (None, None)
+        assert set(question["distribution"].values()) == {None}
 
 
 async def test_answers_count_at_once_and_who_took_part_when_that_may_be_told(anonymous: Answered) -> None:

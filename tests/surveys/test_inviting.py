@@ -207,7 +207,7 @@ async def test_a_bounce_is_noted_and_told(asking: AskingWorld) -> None:
     [told] = await asking.published("survey.invitation_changed")
 
     assert changed.json()["delivery"] == "bounced"
-    assert told == {"invitation": changed.json(), "previous": {"delivery": "sent"}}
+    assert told == {"invitation": changed.json(), "previous": {"delivery": "sent", "test": False}}
 
 
 async def test_a_revoked_invitation_stays_revoked(asking: AskingWorld) -> None:

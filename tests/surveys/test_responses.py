@@ -1,5 +1,6 @@
 """Partners record what was answered elsewhere; everybody reads it, and takes tests out."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -253,6 +254,64 @@ async def test_a_response_becomes_a_test_and_counts_again(asking: AskingWorld) -
     assert (stale.status_code, same.json()["version"]) == (412, 2)
     (event,) = await asking.published("survey.response_changed")
     assert (event["previous_test"], event["response"]["test"]) == (False, True)
+
+
+async def test_an_invitation_becomes_a_test_with_its_response_and_counts_again(asking: AskingWorld) -> None:
+    survey_id, ada, bob = await a_survey(asking), await asking.contact(), await asking.contact()
+    await asking.invite(survey_id, ada, bob)
+    response = await recorded(asking, survey_id, contact_id=ada, answers={"score": 9})
+    path = f"/v1/surveys/{survey_id}/responses/{response['id']}"
+
+    async def counted() -> list[Any]:
+        found = (await asking.client.get(f"/v1/surveys/{survey_id}/results")).json()
+        rate = found["response_rate"]
+        return [*(found[name] for name in ("responses", "invited", "completed")), rate and rate["value"]]
+
+    assert await counted() == [1, 2, 1, 0.5]
+    (before,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations", contact_id=ada)
+    for test, expected in ((True, [0, 1, 0, 0]), (True, [0, 1, 0, 0]), (False, [1, 2, 1, 0.5])):
+        assert (await asking.client.patch(path, json={"test": test})).status_code == 200
+        assert await counted() == expected
+
+    (after,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations", contact_id=ada)
+    assert after == before | {"version": before["version"] + 2}
+    told = await asking.published("survey.invitation_changed")
+    assert [(each["invitation"]["test"], each["previous"]["test"]) for each in told] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+async def test_who_was_asked_for_a_test_may_be_asked_again(asking: AskingWorld) -> None:
+    survey_id, contact_id = await asking.survey(recontact_rule="once"), await asking.contact()
+    await asking.invite(survey_id, contact_id)
+    response = await recorded(asking, survey_id, contact_id=contact_id, answers={"score": 9})
+    assert await asking.judged(survey_id, contact_id) != [None]
+
+    await asking.client.patch(f"/v1/surveys/{survey_id}/responses/{response['id']}", json={"test": True})
+
+    assert await asking.judged(survey_id, contact_id) == [None]
+
+
+async def test_a_response_is_flagged_behind_whoever_is_answering(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    """Who waits for the invitation must not hold the response meanwhile: its visitor is about to write it."""
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, score=3)
+    (response,) = await responses(asking, survey_id)
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        for table in ("survey_invitations", "survey_responses"):
+            await unit.connection.execute(
+                f"SELECT FROM {table} WHERE workspace_id = $1 FOR UPDATE NOWAIT", unit.workspace_id
+            )
+            if table == "survey_invitations":
+                path = f"/v1/surveys/{survey_id}/responses/{response['id']}"
+                flagging = asyncio.create_task(asking.client.patch(path, json={"test": True}))
+                await asking.someone_waits()
+
+    assert (await flagging).json()["test"] is True
 
 
 async def test_each_completed_response_is_told_of_and_a_low_score_twice(asking: AskingWorld) -> None:

@@ -5,13 +5,19 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from statistics import mean
+from uuid import UUID
 
 import httpx
 import pytest
 
 from app.kit.intervals import wilson
 from app.kit.resources import Resources
+from app.surveys.models.surveys import SurveyRow
+from app.surveys.repository.grouping import answer_text
+from app.surveys.repository.results import ResultsRepository
 from app.surveys.service.questionnaire import Questionnaire
+from app.surveys.service.results import ResultsService
+from app.surveys.service.results_query import ResultsFilter, ResultsQuery
 from app.surveys.service.scoring import Tally
 from tests.conftest import Tenant
 from tests.surveys.answered import NPS, Answered, Json, answered_survey, day
@@ -345,3 +351,19 @@ async def test_another_workspace_has_no_such_survey(
 ) -> None:
     answer = await other_client.get(f"/v1/surveys/{survey.survey_id}/results")
     assert answer.status_code == 404
+
+
+async def test_answers_that_come_while_results_are_read_are_in_none_of_the_figures(survey: Answered) -> None:
+    await survey.scored(9, 3)
+    everybody = ResultsFilter().selection(SurveyRow(id=UUID(survey.survey_id), anonymous=False))
+    async with survey.resources.database.unit(survey.tenant.workspace_id, read_only=True) as unit:
+        repository = ResultsRepository(unit)
+        scores, _ = await repository.scores(everybody)
+        await survey.scored(10, 10)
+        answered = await repository.combinations(everybody, [answer_text("score")])
+        found = await ResultsService(unit).results(UUID(survey.survey_id), ResultsQuery(ResultsFilter()))
+
+    assert sum(row.responses for row in scores) == sum(count for _, count in answered) == 2
+    score = found.questions[0]
+    assert (found.responses, score.n, score.skipped) == (2, 2, 0)
+    assert (await survey.results())["responses"] == 4

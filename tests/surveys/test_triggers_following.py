@@ -208,17 +208,11 @@ async def test_who_is_waited_for_may_be_closed_meanwhile(asking: AskingWorld) ->
         )
         path, body = f"/v1/surveys/{survey_id}/invitations", {"contact_ids": [ada]}
         request = asyncio.create_task(asking.client.post(path, json=body))
-        await someone_waits(asking)
+        await asking.someone_waits()
         assert (await asking.client.post(f"/v1/surveys/{survey_id}/close")).status_code == 200
 
     assert (await request).status_code == 409
     assert await asking.published("survey.invitation_created") == []
-
-
-async def someone_waits(asking: AskingWorld) -> None:
-    async with asyncio.timeout(10), asking.resources.database.raw() as connection:
-        while not await connection.fetchval(WAITING):  # noqa: ASYNC110 - PostgreSQL sets no event of ours
-            await asyncio.sleep(0.01)
 
 
 async def test_a_survey_whose_time_is_over_asks_nobody_before_it_is_closed(asking: AskingWorld) -> None:
@@ -232,10 +226,3 @@ async def test_a_survey_whose_time_is_over_asks_nobody_before_it_is_closed(askin
 
     assert refused.status_code == 409
     assert await asking.published("survey.reminder_due") == []
-
-
-WAITING = """
-    SELECT EXISTS (
-        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-    )
-"""

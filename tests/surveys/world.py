@@ -1,5 +1,6 @@
 """Asking in a few words: a workspace with contacts and surveys, and what was asked and published."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -140,11 +141,23 @@ class AskingWorld:
         at = self.clock.now() - timedelta(hours=hours_ago)
         await self.fetch(_ANSWERED_BEFORE, UUID(survey_id), UUID(contact_id), at, state, test)
 
+    async def someone_waits(self) -> None:
+        """Until somebody waits for a row that somebody else holds."""
+        async with asyncio.timeout(10), self.resources.database.raw() as connection:
+            while not await connection.fetchval(_WAITING):  # noqa: ASYNC110 - PostgreSQL sets no event of ours
+                await asyncio.sleep(0.01)
+
     async def fetch(self, statement: str, *arguments: Any) -> Sequence[Any]:
         """Runs SQL whose first parameter is the workspace."""
         async with self.resources.database.unit(self.tenant.workspace_id) as unit:
             return await unit.connection.fetch(statement, self.tenant.workspace_id, *arguments)
 
+
+_WAITING = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    )
+"""
 
 _ASKED_BEFORE = """
     INSERT INTO survey_invitations (

@@ -2,6 +2,7 @@
 
 from app.metrics.models import MetricDayRow
 from app.surveys.service.scoring import SCALES
+from app.surveys.service.suppression import MINIMUM
 
 DAY_FACTS = tuple(column.name for column in MetricDayRow.__table__.columns if not column.primary_key)
 """What is known of a day, by column."""
@@ -25,8 +26,10 @@ _CONTACTS = """
     WHERE workspace_id = $1 AND acquired_at >= marked.begins AND acquired_at < marked.ends
 """
 
-# Anonymous responses know their day and no instant, and count once they are settled, as they do in results:
-# a score that moves when somebody answers tells what they said. Two kinds, two scans: an OR would be none.
+# Anonymous responses know their day and no instant, and count once they are settled: a score that moves when
+# somebody answers tells what they said. Of a day on which a survey has too few of them they do not count at
+# all, in no period: every figure is a sum of days, and a longer period less its other days would be the few.
+# Two kinds, two scans: an OR would be none.
 _SCORES = f"""
     SELECT count(*) FILTER (WHERE type = 'nps' AND score >= {_NPS.positive_from}) AS promoters,
         count(*) FILTER (
@@ -42,9 +45,13 @@ _SCORES = f"""
         WHERE workspace_id = $1 AND answered_at >= marked.begins AND answered_at < marked.ends
             AND state = 'completed' AND NOT is_test
         UNION ALL
-        SELECT score_type, score FROM survey_responses
-        WHERE workspace_id = $1 AND answered_at IS NULL AND answered_on = marked.day AND settled
-            AND state = 'completed' AND NOT is_test
+        SELECT score_type, score FROM (
+            SELECT score_type, score, count(score) OVER (PARTITION BY survey_id) AS scored
+            FROM survey_responses
+            WHERE workspace_id = $1 AND answered_at IS NULL AND answered_on = marked.day AND settled
+                AND state = 'completed' AND NOT is_test
+        ) AS anonymous
+        WHERE scored >= {MINIMUM}
     ) AS responses
     WHERE score IS NOT NULL
 """

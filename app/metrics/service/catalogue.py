@@ -20,10 +20,11 @@ from typing import Literal
 
 from app.kit.periods import Grain
 from app.metrics.schemas import Kind, MetricUnit, Reason
+from app.surveys.service.suppression import MINIMUM
 
 GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter")
 
-DEFINITIONS = 2
+DEFINITIONS = 3
 """Goes up with any change to the facts or to what is made of them; those of another number are rebuilt."""
 
 Reach = Literal["period", "churn_window", "history"]
@@ -58,7 +59,10 @@ class Definition:
         return Decimal(100 if self.unit == "score" else 1)
 
 
-_SCORED = "Completed responses that are no test, by the day they were answered."
+_SCORED = (
+    "Completed responses that are no test, by the day they were answered; those to an anonymous survey where "
+    f"at least {MINIMUM} of a day have a score, each day by itself, once they are settled."
+)
 _WILSON = "The 95 % interval is Wilson's (1927)."
 
 BUILT_IN = {
@@ -98,6 +102,7 @@ BUILT_IN = {
             "level",
             "score",
             empty="no_responses",
+            version=2,
         ),
         Definition(
             "customer_satisfaction",
@@ -107,6 +112,7 @@ BUILT_IN = {
             "level",
             "score",
             empty="no_responses",
+            version=2,
         ),
         Definition(
             "loop_closed_rate",
@@ -127,6 +133,7 @@ BUILT_IN = {
             "level",
             "score",
             empty="no_responses",
+            version=2,
         ),
         Definition(
             "net_revenue",

@@ -62,7 +62,8 @@ async def get_results(
             "`tags` (a response counts in the group of each tag) and `attributes.<key>`. Of the response: "
             "`channel`, `iteration`, `questions_version`, `response_locale`, and `answers.<key>` of score, "
             "rating, choice and boolean questions (with several choices, it counts in the group of each). "
-            "Responses to an anonymous survey have no contact, and none of theirs counts twice.",
+            "Responses to an anonymous survey have no contact, and cannot be grouped by scores, ratings or "
+            "several choices.",
         ),
     ] = [],  # noqa: B006
     trend: Annotated[Trend | None, Query(description="Scores over time as well.")] = None,
@@ -75,8 +76,10 @@ async def get_results(
 ) -> Response:
     """Score with interval, distribution, rates, the answers to each question, and how all that splits up.
 
-    An anonymous survey publishes no number about fewer than five answers, and none from which such a number
-    could be worked out; where the filters select or leave out one to four, all of its numbers are null.
+    An anonymous survey withholds numbers about fewer than five answers, and with them those of the same
+    answer that would complete them; where the filters select or leave out one to four, all of its numbers are
+    null. `n`, score and mean of five or more stay, also where they tell by themselves how a few of these
+    answered. Whoever asks several times, for other windows or periods, can subtract one answer from another.
     """
     query = ResultsQuery(wanted, group_by, trend, compare_from, compare_to)
     return await call.read(lambda unit: ResultsService(unit).results(survey_id, query))

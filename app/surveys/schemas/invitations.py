@@ -275,6 +275,7 @@ class SurveyInvitationBefore(Output):
     """What an invitation was before it changed."""
 
     delivery: Delivery = Field(description="What had become of it.")
+    test: bool = Field(description="Whether it was a test.")
 
 
 class SurveyInvitationChanged(Output):

@@ -91,7 +91,7 @@ class SurveyResponsePatch(Patch):
     test: Flag | MISSING = Field(
         default=MISSING,
         description=f"{_TEST} The one it had opened is cancelled, if nobody has seen to it, and comes back "
-        "with the response.",
+        "with the response. The invitation that it answers becomes a test, or none, with it.",
     )
 
 

@@ -45,7 +45,9 @@ class BandFigures(Output):
     """How many answers lie in one band of the scale."""
 
     band: str = Field(description="Such as `promoter`, `passive`, `detractor`.")
-    count: int | None = Field(description=f"How many answers. {_WITHHELD}")
+    count: int | None = Field(
+        description="How many answers. Null in all bands where an anonymous survey withholds one."
+    )
     share: OptionalNumber = Field(description="Of all answers, 0 to 1; null without answers.")
 
 
@@ -71,7 +73,8 @@ class QuestionFigures(Output):
     distribution: dict[str, int | None] | None = Field(
         description="How many gave each answer: a value of the scale, a choice's key, `true` or `false`. "
         "Of several choices each counts, so these add up to more than `n`. Null for `text`, `number` and "
-        "`date`, and an answer's count is null where an anonymous survey withholds it."
+        "`date`, and an answer's count is null where an anonymous survey withholds it; those of a scale are "
+        "all null then."
     )
     mean: OptionalNumber = Field(description="Mean of the answers, where they are numbers.")
     score: OptionalNumber = Field(description="Score of an `nps`, `csat` or `ces` question; null for others.")
@@ -140,8 +143,8 @@ class SurveyResults(ScoreFigures):
         "would tell of them."
     )
     distribution: dict[str, int | None] | None = Field(
-        description="How many gave each value of the scale; null for `custom` surveys. A count is null where "
-        "an anonymous survey withholds it."
+        description="How many gave each value of the scale; null for `custom` surveys. All counts are null "
+        "where an anonymous survey withholds one."
     )
     bands: list[BandFigures] = Field(description="From the worst to the best; empty for `custom` surveys.")
     invited: int | None = Field(
@@ -173,5 +176,5 @@ class SurveyResults(ScoreFigures):
     )
     comparison: ScoreComparison | None = Field(description="Null without `compare_from`.")
     suppressed_below: int | None = Field(
-        description="An anonymous survey publishes nothing about fewer answers than this; null for others."
+        description="An anonymous survey withholds numbers about fewer answers than this; null for others."
     )

@@ -24,7 +24,7 @@ from app.surveys.repository.grouping import (
 from app.surveys.repository.results import MOST_GROUPS, GroupCounts
 from app.surveys.schemas.results import GroupFigures, GroupValue
 from app.surveys.service.figures import figures, no_figures, tally_of
-from app.surveys.service.question_results import COUNTED, NUMBERS, SCORES, AskedQuestion
+from app.surveys.service.question_results import COUNTED, NUMBERS, AskedQuestion
 from app.surveys.service.withholding import Withholding
 
 MOST_FIELDS = 2
@@ -83,14 +83,14 @@ class GroupFields:
 
 _ANONYMOUS = "Responses to an anonymous survey have no contact."
 _ANONYMOUS_SEVERAL = "A response counts in several groups here, which an anonymous survey does not publish."
-_ANONYMOUS_SCORE = "What an anonymous survey shows of its scores is their distribution, without their groups."
+_ANONYMOUS_SCALE = "Of scores and ratings an anonymous survey shows their distribution, without their groups."
 
 
 def _why_kept_back(question: AskedQuestion) -> str | None:
-    """Why an anonymous survey is not grouped so. Of scores two lists would hide different values."""
+    """Why an anonymous survey is not grouped so. Of a scale groups would show what its distribution hides."""
     if question.type == "multi_choice":
         return _ANONYMOUS_SEVERAL
-    return _ANONYMOUS_SCORE if question.type in SCORES else None
+    return _ANONYMOUS_SCALE if question.type in NUMBERS else None
 
 
 def breakdown(

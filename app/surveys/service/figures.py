@@ -45,13 +45,11 @@ def no_figures() -> dict[str, Any]:
 
 def band_figures(tally: Tally, withholding: Withholding) -> list[BandFigures]:
     """From the worst band to the best."""
-    hidden = withholding.hidden_bands(tally)
-    counts = (tally.negative, tally.neutral, tally.positive)
+    counts = zip(SCALES[tally.type].bands, (tally.negative, tally.neutral, tally.positive), strict=True)
     found = []
-    for name, count in zip(SCALES[tally.type].bands, counts, strict=True):
-        shown = name not in hidden
-        share = Decimal(count) / tally.n if shown and tally.n else None
-        found.append(BandFigures(band=name, count=count if shown else None, share=share))
+    for name, count in withholding.distribution(dict(counts)).items():
+        share = Decimal(count) / tally.n if count is not None and tally.n else None
+        found.append(BandFigures(band=name, count=count, share=share))
     return found
 
 

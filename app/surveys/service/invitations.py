@@ -141,17 +141,13 @@ class InvitationService:
         return ids if len(ids) <= MOST_AT_ONCE else None
 
     def _deliver(self, survey: SurveyRow, row: SurveyInvitationRow, delivery: Delivery) -> None:
-        before = SurveyInvitationBefore(delivery=row.delivery)
+        before = _before(row)
         row.delivery = delivery
         row.next_reminder_at = None
         is_known_to_have_answered = row.answered and row.settled
         if delivery == "sent" and not is_known_to_have_answered and row.reminders_sent < survey.reminders_max:
             row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
-        row.version += 1
-        changed = SurveyInvitationChanged.model_construct(
-            invitation=SurveyInvitation.of(row, anonymous=survey.anonymous), previous=before
-        )
-        emit(self.unit, INVITATION_CHANGED, changed, subject_id=row.contact_id)
+        _change(self.unit, row, before, anonymous=survey.anonymous)
 
     async def _survey(self) -> SurveyRow:
         return await SurveyService(self.unit).found(self.survey_id)
@@ -161,6 +157,38 @@ class InvitationService:
         if row is None:
             raise NotFound("There is no such invitation to this survey.")
         return row
+
+
+async def held_invitation(
+    unit: Unit, survey_id: UUID, invitation_id: UUID | None
+) -> SurveyInvitationRow | None:
+    """The invitation that a response names, held until the unit ends; None if it names none."""
+    if invitation_id is None:
+        return None
+    return await InvitationRepository(unit).get(survey_id, invitation_id, lock=True)
+
+
+def flag_invitation(unit: Unit, row: SurveyInvitationRow, *, test: bool) -> None:
+    """Makes a held invitation a test, or none, as the response is that it was answered by."""
+    if row.is_test == test:
+        return
+    before = _before(row)
+    row.is_test = test
+    # A response to an anonymous survey names no invitation.
+    _change(unit, row, before, anonymous=False)
+
+
+def _before(row: SurveyInvitationRow) -> SurveyInvitationBefore:
+    return SurveyInvitationBefore(delivery=row.delivery, test=row.is_test)
+
+
+def _change(unit: Unit, row: SurveyInvitationRow, before: SurveyInvitationBefore, *, anonymous: bool) -> None:
+    """Notes that it changed, and tells of it."""
+    row.version += 1
+    changed = SurveyInvitationChanged.model_construct(
+        invitation=SurveyInvitation.of(row, anonymous=anonymous), previous=before
+    )
+    emit(unit, INVITATION_CHANGED, changed, subject_id=row.contact_id)
 
 
 def _item(result: Invited | Skipped) -> SurveyInvitationResult:

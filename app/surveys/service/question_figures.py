@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from app.surveys.schemas.questions import SCORE_RANGES, ScoreType
 from app.surveys.schemas.results import QuestionFigures
 from app.surveys.service.languages import in_language
-from app.surveys.service.question_results import AnswerCounts
+from app.surveys.service.question_results import NUMBERS, AnswerCounts
 from app.surveys.service.scoring import Tally
 from app.surveys.service.withholding import Withholding
 
@@ -50,8 +50,8 @@ def _distribution(
         return None, shows_n
     if withholding.withholds(counts.n):
         return dict.fromkeys(counts.values), False
-    if counts.question.type in SCORE_RANGES:
-        return withholding.distribution(_tally(counts)), shows_n
+    if counts.question.type in NUMBERS:
+        return withholding.distribution(counts.values, unanswered), shows_n
     if counts.question.type == "multi_choice":
         return _chosen(counts, withholding), shows_n
     hidden = withholding.hidden({(value,): count for value, count in _cells(counts, unanswered).items()})

@@ -25,6 +25,7 @@ from app.surveys.schemas.responses import (
     SurveyResponsePatch,
 )
 from app.surveys.service.contact_scores import ContactScores
+from app.surveys.service.invitations import flag_invitation, held_invitation
 from app.surveys.service.keeping import QUESTIONNAIRES
 from app.surveys.service.loop import take_back, take_up
 from app.surveys.service.recording import ResponseRecorder
@@ -63,7 +64,11 @@ class ResponseService:
     async def update(
         self, survey_id: UUID, response_id: UUID, patch: SurveyResponsePatch, precondition: Precondition
     ) -> SurveyResponse:
-        """Makes it a test, or takes that back; what it has counted for is computed anew."""
+        """Makes it a test, or takes that back, and its invitation with it: a rate of which only one of them
+        counts is none. What they have counted for is computed anew."""
+        named = (await self._found(survey_id, response_id)).invitation_id
+        # Whoever answers holds the invitation before the response, too.
+        invitation = await held_invitation(self.unit, survey_id, named)
         before = await self._found(survey_id, response_id, lock=True)
         precondition.check(before.version)
         is_test = cast(bool, patch.changes().get("test", before.is_test))
@@ -71,6 +76,8 @@ class ResponseService:
             return SurveyResponse.of(before)
         after = before._replace(is_test=is_test, version=before.version + 1)
         await self.repository.replace(after)
+        if invitation is not None:
+            flag_invitation(self.unit, invitation, test=is_test)
         if after.state == "completed":
             await ContactScores(self.unit).recompute(after)
             await self._follow_up(after)

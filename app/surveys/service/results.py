@@ -77,7 +77,7 @@ class _Report:
             versions=_version_figures(scores, withholding, shows_n=shows_responses),
             responses=responses if shows_responses else None,
             **(no_figures() if withholding.everything else figures(tally, n)),
-            distribution=withholding.distribution(tally) if tally else None,
+            distribution=withholding.distribution(tally.distribution) if tally else None,
             bands=band_figures(tally, withholding) if tally else [],
             **await self._participation(withholding),
             questions=[

@@ -1,8 +1,8 @@
 """What an anonymous survey does not publish, so that nobody can be found by counting."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from app.surveys.service.scoring import Tally, band
 from app.surveys.service.suppression import MINIMUM, Cell, suppress
 
 
@@ -34,23 +34,12 @@ class Withholding:
             return set(cells)
         return suppress(cells) if self.anonymous else set()
 
-    def hidden_bands(self, tally: Tally) -> set[str]:
-        """The bands whose counts stay hidden."""
-        counts: dict[Cell, int] = {}
-        for value, count in tally.distribution.items():
-            cell = (band(tally.type, value),)
-            counts[cell] = counts.get(cell, 0) + count
-        return {cell[0] for cell in self.hidden(counts)}
+    def distribution(self, counts: Mapping[Any, int], *beside: int) -> dict[str, int | None]:
+        """The counts of a scale's values or bands: all of them or, if one is withheld, none. `beside` are
+        counts that would follow from these.
 
-    def distribution(self, tally: Tally) -> dict[str, int | None]:
-        """The counts of each value. A hidden band's values are all hidden; of a shown band's, as many as
-        keep its small ones from being worked out."""
-        hidden_bands = self.hidden_bands(tally)
-        bands: dict[str, dict[Cell, int]] = {}
-        for value, count in tally.distribution.items():
-            bands.setdefault(band(tally.type, value), {})[(value,)] = count
-        hidden: set[Cell] = set()
-        for name, cells in bands.items():
-            hidden |= set(cells) if name in hidden_bands else self.hidden(cells)
-        counts = tally.distribution.items()
-        return {str(value): None if (value,) in hidden else count for value, count in counts}
+        Mean and score are sums of the same counts: were the others shown, the few hidden ones would be what
+        solves these sums.
+        """
+        withheld = any(map(self.withholds, (*counts.values(), *beside)))
+        return {str(value): None if withheld else count for value, count in counts.items()}

@@ -466,15 +466,30 @@ async def test_no_line_of_the_log_and_no_metric_has_a_token(
     assert token not in (await secret.stranger.get("/metrics")).text
 
 
-async def test_a_changed_response_is_told_of_by_its_day(secret: Secret) -> None:
+async def test_a_changed_response_is_told_of_by_its_day_once_it_is_settled(secret: Secret) -> None:
     await secret.answer(1)
+    await flag(secret, test=True)
+    assert await told(secret) == []
+
+    secret.asking.clock.advance(days=1)
+    await secret.asking.run("surveys.settle")
+    (received,) = await secret.asking.published("survey.response_received")
+    await flag(secret, test=False)
+
+    assert received["response"]["test"]
+    assert await told(secret) == [(datetime(2031, 3, 11, tzinfo=UTC), None)]
+
+
+async def flag(secret: Secret, *, test: bool) -> None:
     (response,) = await secret.listed("responses")
-
     path = f"/v1/surveys/{secret.survey_id}/responses/{response['id']}"
-    assert (await secret.asking.client.patch(path, json={"test": True})).status_code == 200
+    assert (await secret.asking.client.patch(path, json={"test": test})).status_code == 200
 
-    (event,) = await secret.asking.fetch(
+
+async def told(secret: Secret) -> list[tuple[Any, Any]]:
+    """When a response has changed, and of whom, by the events."""
+    rows = await secret.asking.fetch(
         "SELECT occurred_at, subject_id FROM events WHERE workspace_id = $1 AND type = $2",
         "survey.response_changed",
     )
-    assert (event["occurred_at"], event["subject_id"]) == (datetime(2031, 3, 11, tzinfo=UTC), None)
+    return [(row["occurred_at"], row["subject_id"]) for row in rows]

@@ -81,7 +81,9 @@ class ResponseService:
         if after.state == "completed":
             await ContactScores(self.unit).recompute(after)
             await self._follow_up(after)
-        await self._tell(after, previous_test=before.is_test)
+        # Of one that is not settled nobody knows yet, and will be told what it is by then.
+        if after.settled:
+            await self._tell(after, previous_test=before.is_test)
         return SurveyResponse.of(after)
 
     async def latest_of(

@@ -1,15 +1,21 @@
 """Visitors with a token: they read in their language, save, come back, and answer once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.kit.preconditions import Precondition
 from app.kit.rate_limit import RateLimiter
+from app.surveys.schemas.responses import SurveyResponsePatch
+from app.surveys.service.responses import ResponseService
 from tests.surveys.answering import a_link, a_survey, a_token, at, errors, responses, said, say, seen
+from tests.surveys.waiting import someone_waits
 from tests.surveys.world import AskingWorld
 
 
@@ -84,6 +90,27 @@ async def test_what_is_saved_is_there_to_go_on_with(asking: AskingWorld, strange
     (response,) = await responses(asking, survey_id)
     assert (response["state"], response["answers"]) == ("partial", {"score": 3, "why": "Late."})
     assert response["score"] is None
+
+
+@pytest.mark.parametrize("complete", [False, True])
+async def test_what_becomes_a_test_while_its_visitor_goes_on_stays_one(
+    asking: AskingWorld, stranger: httpx.AsyncClient, complete: bool
+) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, score=9)
+    (begun,) = await responses(asking, survey_id)
+
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        patch, unconditional = SurveyResponsePatch(test=True), Precondition(None)
+        await ResponseService(unit).update(UUID(survey_id), UUID(begun["id"]), patch, unconditional)
+        going_on = asyncio.create_task(said(stranger, token, complete=complete, more="Fast!"))
+        await someone_waits(asking)
+    await going_on
+
+    (response,) = await responses(asking, survey_id)
+    assert (response["test"], response["version"]) == (True, begun["version"] + 2)
+    assert response["answers"] == {"score": 9, "more": "Fast!"}
 
 
 async def test_answers_that_fall_off_the_path_are_forgotten(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.surveys.waiting import someone_waits
 from tests.surveys.world import AskingWorld, Json
 from tests.working import work_off
 
@@ -192,12 +193,6 @@ async def test_who_is_waited_for_may_be_closed_meanwhile(asking: AskingWorld) ->
     assert await asking.published("survey.invitation_created") == []
 
 
-async def someone_waits(asking: AskingWorld) -> None:
-    async with asyncio.timeout(10), asking.resources.database.raw() as connection:
-        while not await connection.fetchval(WAITING):  # noqa: ASYNC110 - PostgreSQL sets no event of ours
-            await asyncio.sleep(0.01)
-
-
 async def test_a_survey_whose_time_is_over_asks_nobody_before_it_is_closed(asking: AskingWorld) -> None:
     closes_at = asking.clock.now() + timedelta(hours=1)
     survey_id = await asking.survey(closes_at=closes_at.isoformat(), reminders_max=1, reminder_gap_hours=1)
@@ -209,10 +204,3 @@ async def test_a_survey_whose_time_is_over_asks_nobody_before_it_is_closed(askin
 
     assert refused.status_code == 409
     assert await asking.published("survey.reminder_due") == []
-
-
-WAITING = """
-    SELECT EXISTS (
-        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-    )
-"""

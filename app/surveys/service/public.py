@@ -114,7 +114,7 @@ class PublicService:
         if visit.survey.anonymous and not said.complete:
             detail = "must be true: an anonymous survey keeps nothing before the end"
             raise Invalid.at("/complete", detail, "anonymous_partial")
-        held = await self._saved(visit.invitation, visit.survey)
+        held = await self._saved(visit.invitation, visit.survey, lock=True)
         number = _number(said, held, visit.survey)
         questionnaire = await self._questionnaire(visit.survey, number)
         answers = questionnaire.merged(held.answers if held else {}, said.answers)
@@ -162,11 +162,14 @@ class PublicService:
         if not survey.is_frozen:
             await self.responses.freeze([(survey.id, survey.questions_version)])
 
-    async def _saved(self, invitation: OpenedInvitation, survey: SurveyFacts) -> ResponseRecord | None:
-        """What was saved before by this token. It is read after the invitation was held: not with it."""
+    async def _saved(
+        self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
+    ) -> ResponseRecord | None:
+        """What was saved before by this token. It is read after the invitation was held: not with it; and
+        locked by whoever replaces it, since it may be made a test without the invitation."""
         if invitation.id is None or not invitation.started or survey.anonymous:
             return None
-        return await self.responses.of_invitation(invitation.id)
+        return await self.responses.of_invitation(invitation.id, lock=lock)
 
     async def _questionnaire(self, survey: SurveyFacts, number: int) -> Questionnaire:
         version = (survey.id, number)

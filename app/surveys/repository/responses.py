@@ -1,6 +1,6 @@
 """SQL of responses: what was answered, the invitations that were spent by it, the versions that were used."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,23 @@ class Spent(NamedTuple):
     invitation_id: UUID
     response_id: UUID
     answered_at: datetime | None
+
+
+class Asked(NamedTuple):
+    """What an invitation has in common with the responses that may spend it."""
+
+    survey_id: UUID
+    contact_id: UUID
+    is_test: bool
+    iteration: int
+
+
+class OpenInvitation(NamedTuple):
+    """An invitation that may be spent. `started`: a partial response belongs to it."""
+
+    id: UUID
+    started: bool
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +135,18 @@ class ResponseRepository:
         rows = await self._connection.fetch(_BY_KEY, self._workspace_id, *zip(*keys, strict=True))
         return {(row["source"], row["external_id"]): ResponseRecord._make(row) for row in rows}
 
-    async def open_invitations(
-        self, wanted: Sequence[tuple[UUID, UUID, bool]]
-    ) -> dict[tuple[UUID, UUID, bool], tuple[UUID, bool]]:
-        """The latest open invitation of each (survey, contact, whether it is a test), held; and whether a
-        partial response belongs to it."""
-        if not wanted:
+    async def open_invitations(self, until: Mapping[Asked, datetime]) -> dict[Asked, list[OpenInvitation]]:
+        """The open invitations that were made no later than given here, latest first, held."""
+        if not until:
             return {}
+        wanted = [(*asked, until[asked]) for asked in sorted(until)]
         rows = await self._connection.fetch(
             _OPEN_INVITATIONS, self._workspace_id, *zip(*wanted, strict=True), self._unit.now
         )
-        return {(row[0], row[1], row[2]): (row["id"], row["started"]) for row in rows}
+        found: dict[Asked, list[OpenInvitation]] = {}
+        for *asked, invitation_id, started, created_at in rows:
+            found.setdefault(Asked(*asked), []).append(OpenInvitation(invitation_id, started, created_at))
+        return found
 
     async def get(self, survey_id: UUID, response_id: UUID, *, lock: bool = False) -> ResponseRecord | None:
         statement = _LOCK_ONE if lock else _ONE
@@ -279,17 +297,20 @@ _BY_KEY: Final = f"""
     ) AS held
 """
 
+# All in one order, so that of two who hold several nobody waits for the other.
 _OPEN_INVITATIONS: Final = """
-    SELECT wanted.*, asked.id, asked.started
+    SELECT wanted.survey_id, wanted.contact_id, wanted.is_test, wanted.iteration, asked.*
     FROM (
-        SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bool[]) AS given (survey_id, contact_id, is_test)
-        ORDER BY survey_id, contact_id, is_test
+        SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bool[], $5::int[], $6::timestamptz[])
+            AS given (survey_id, contact_id, is_test, iteration, until)
+        ORDER BY survey_id, contact_id, is_test, iteration
     ) AS wanted
     CROSS JOIN LATERAL (
-        SELECT id, started FROM survey_invitations
+        SELECT id, started, created_at FROM survey_invitations
         WHERE workspace_id = $1 AND contact_id = wanted.contact_id AND survey_id = wanted.survey_id
-            AND is_test = wanted.is_test AND delivery = 'sent' AND NOT answered AND expires_at > $5
-        ORDER BY created_at DESC, id DESC LIMIT 1
+            AND is_test = wanted.is_test AND iteration = wanted.iteration AND created_at <= wanted.until
+            AND delivery = 'sent' AND NOT answered AND expires_at > $7
+        ORDER BY created_at DESC, id DESC
         FOR NO KEY UPDATE
     ) AS asked
 """

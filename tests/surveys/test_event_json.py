@@ -85,6 +85,7 @@ def facts(record: ResponseRecord, title: Any) -> SurveyFacts:
         default_locale="en",
         questions_version=1,
         is_frozen=True,
+        recontact_rule="once",
         invitation_days=30,
         grace_hours=24,
         recurrence_days=None,

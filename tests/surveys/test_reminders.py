@@ -88,6 +88,19 @@ async def test_what_is_over_is_not_reminded_of(asking: AskingWorld, ending: str)
     assert await asking.fetch(WAITING) == []
 
 
+async def test_who_is_asked_until_they_answer_is_not_reminded_of_the_other_links(asking: AskingWorld) -> None:
+    survey_id, item = await invited(asking, recontact_rule="until_response")
+    [other] = await asking.invite(survey_id, await asking.contact())
+    asking.clock.advance(hours=1)
+    [again] = await asking.invite(survey_id, item["contact_id"])
+    answer = {"answers": {"score": 9}, "complete": True}
+    assert (await asking.client.post(f"/v1/public/surveys/{again['token']}", json=answer)).status_code == 200
+    await days_pass(asking, 3)
+
+    assert {told["invitation_id"] for told in await asking.published(REMINDED)} == {other["invitation_id"]}
+    assert await asking.fetch(WAITING) == []
+
+
 @pytest.mark.parametrize("hindrance", ["denied", "suppressed", "archived", "closed"])
 async def test_who_may_not_be_written_to_is_reminded_once_they_may(
     asking: AskingWorld, hindrance: str

@@ -148,6 +148,12 @@ class ResponseRepository:
             found.setdefault(Asked(*asked), []).append(OpenInvitation(invitation_id, started, created_at))
         return found
 
+    async def answered_since(self, invitation_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the invitations, tests apart, whose contact has completed a response since they were made,
+        in their iteration."""
+        rows = await self._connection.fetch(_ANSWERED_SINCE, self._workspace_id, list(invitation_ids))
+        return {row["id"] for row in rows}
+
     async def get(self, survey_id: UUID, response_id: UUID, *, lock: bool = False) -> ResponseRecord | None:
         statement = _LOCK_ONE if lock else _ONE
         row = await self._connection.fetchrow(statement, self._workspace_id, survey_id, response_id)
@@ -313,6 +319,18 @@ _OPEN_INVITATIONS: Final = """
         ORDER BY created_at DESC, id DESC
         FOR NO KEY UPDATE
     ) AS asked
+"""
+
+_ANSWERED_SINCE: Final = """
+    SELECT asked.id FROM survey_invitations AS asked
+    CROSS JOIN LATERAL (
+        SELECT FROM survey_responses
+        WHERE workspace_id = $1 AND contact_id = asked.contact_id AND answered_at >= asked.created_at
+            AND survey_id = asked.survey_id AND iteration = asked.iteration
+            AND state = 'completed' AND NOT is_test
+        LIMIT 1
+    ) AS answer
+    WHERE asked.workspace_id = $1 AND asked.id = ANY($2::uuid[]) AND NOT asked.is_test
 """
 
 _ONE: Final = f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 AND id = $3"

@@ -23,7 +23,7 @@ from app.surveys.repository.public import (
     find_token,
 )
 from app.surveys.repository.responses import ResponseRepository
-from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey, VisitState
+from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
 from app.surveys.service.keeping import (
     QUESTIONNAIRES,
     Draft,
@@ -80,7 +80,8 @@ class PublicService:
         """The survey for a visitor who wants these languages, best first; whether that opens it is noted.
         Raises `UnknownSurveyLink`."""
         invitation, survey, _ = self._alive(await self.repository.open())
-        held = None if invitation.is_spent else await self._saved(invitation, survey)
+        is_over = invitation.is_spent or await self._answered_by_another(invitation, survey)
+        held = None if is_over else await self._saved(invitation, survey)
         number = held.questions_version if held else survey.questions_version
         questionnaire = await self._questionnaire(survey, number)
         # Of an anonymous survey nobody may see when somebody came.
@@ -90,7 +91,7 @@ class PublicService:
         locale, questions = questionnaire.localised(wanted, survey.default_locale)
         words = await self.repository.words(survey.id)
         return PublicSurvey(
-            state=_state(invitation, held),
+            state="completed" if is_over else "new" if held is None else "partial",
             type=survey.type,
             title=in_language(words["title"], wanted, survey.default_locale),
             introduction=_words(words["introduction"], wanted, survey),
@@ -109,7 +110,9 @@ class PublicService:
         """
         opened = await self.repository.open_frozen() or await self.repository.open_held()
         visit = Visit(self.unit, *self._alive(opened))
-        if visit.invitation.is_spent:
+        if visit.invitation.is_spent or await self._answered_by_another(
+            visit.invitation, visit.survey, lock=True
+        ):
             raise already_answered()
         if visit.survey.anonymous and not said.complete:
             detail = "must be true: an anonymous survey keeps nothing before the end"
@@ -161,6 +164,19 @@ class PublicService:
     async def _freeze(self, survey: SurveyFacts) -> None:
         if not survey.is_frozen:
             await self.responses.freeze([(survey.id, survey.questions_version)])
+
+    async def _answered_by_another(
+        self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
+    ) -> bool:
+        """Whether the contact, who is asked until they answer, has answered otherwise since. `lock` waits for
+        whoever is about to, in a statement of its own: what they leave is seen by the next one alone."""
+        if survey.recontact_rule != "until_response" or survey.anonymous:
+            return False
+        if invitation.id is None or invitation.contact_id is None or invitation.is_test:
+            return False
+        if lock:
+            await self.repository.hold_answers(survey.id, invitation.contact_id)
+        return bool(await self.responses.answered_since([invitation.id]))
 
     async def _saved(
         self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
@@ -270,12 +286,6 @@ def _number(said: PublicAnswer, held: ResponseRecord | None, survey: SurveyFacts
         detail = f"must be {held.questions_version}, with which this response was begun"
         raise Invalid.at("/questions_version", detail, "other_version")
     return held.questions_version
-
-
-def _state(invitation: OpenedInvitation, held: ResponseRecord | None) -> VisitState:
-    if invitation.is_spent:
-        return "completed"
-    return "new" if held is None else "partial"
 
 
 def _words(text: Any, wanted: Sequence[str], survey: SurveyFacts) -> str | None:

@@ -12,6 +12,7 @@ from app.surveys.events import REMINDER_DUE
 from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.surveys import SurveyRow
 from app.surveys.repository.invitations import InvitationRepository
+from app.surveys.repository.responses import ResponseRepository
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.service.eligibility import EligibilityService
 from app.surveys.service.inviting import ask_json, reminder_after
@@ -37,7 +38,10 @@ class ReminderService:
         """
         rows = await self.repository.to_remind(most)
         surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
-        waiting = [row for row in rows if not self._is_over(row, surveys[row.survey_id])]
+        answered = await self._answered_otherwise(rows, surveys)
+        waiting = [
+            row for row in rows if row.id not in answered and not self._is_over(row, surveys[row.survey_id])
+        ]
         reachable = await self._reachable(waiting, surveys)
         for row in rows:
             row.next_reminder_at = None
@@ -50,6 +54,13 @@ class ReminderService:
                 row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
         await self.unit.session.flush()
         return len(rows)
+
+    async def _answered_otherwise(
+        self, rows: Sequence[SurveyInvitationRow], surveys: Mapping[UUID, SurveyRow]
+    ) -> set[UUID]:
+        """Invitations of contacts who are asked until they answer, and have."""
+        asked = [row.id for row in rows if surveys[row.survey_id].recontact_rule == "until_response"]
+        return await ResponseRepository(self.unit).answered_since(asked) if asked else set()
 
     def _is_over(self, row: SurveyInvitationRow, survey: SurveyRow) -> bool:
         """Whose anonymous answer is not settled is reminded as others are: being left out would tell."""

@@ -2,9 +2,13 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
 
+from app.kit.crypto import Cipher
 from app.surveys.events import REMINDER_DUE
 from tests.stand_ins import MovableClock
 from tests.surveys.world import AskingWorld, Json
@@ -218,6 +222,26 @@ async def test_fewer_reminders_hold_for_those_already_asked(asking: AskingWorld)
     assert len(await asking.published(REMINDED)) == 1
 
 
+async def test_whose_token_no_key_opens_keeps_no_other_from_being_reminded(asking: AskingWorld) -> None:
+    survey_id, item = await invited(asking)
+    [other] = await asking.invite(survey_id, await asking.contact())
+    sealed = Cipher([Fernet.generate_key().decode()]).seal("a token of a key that is gone")
+    await asking.fetch(SEAL, UUID(item["invitation_id"]), sealed)
+    asking.clock.advance(hours=24)
+    with capture_logs() as lines:
+        await asking.remind()
+
+    assert [told["invitation_id"] for told in await asking.published(REMINDED)] == [other["invitation_id"]]
+    sent = {
+        each["id"]: each["reminders_sent"]
+        for each in await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    }
+    assert sent == {item["invitation_id"]: 0, other["invitation_id"]: 1}
+    assert [str(row["id"]) for row in await asking.fetch(WAITING)] == [other["invitation_id"]]
+    [unreadable] = [line for line in lines if line["event"] == "surveys.reminder_unreadable"]
+    assert unreadable["invitation_id"] == item["invitation_id"]
+
+
 async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock) -> None:
     clock.advance(hours=-25)
     await invited(asking)
@@ -227,4 +251,5 @@ async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock)
     assert asking.tenant.workspace_id in {row["workspace_id"] for row in rows}
 
 
+SEAL = "UPDATE survey_invitations SET token_sealed = $3 WHERE workspace_id = $1 AND id = $2"
 WAITING = "SELECT id FROM survey_invitations WHERE workspace_id = $1 AND next_reminder_at IS NOT NULL"

@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.contacts.service.matching import ContactMatcher, ContactState
 from app.kit.database import Unit
+from app.kit.errors import Unavailable
 from app.kit.outbox import emit_raw
 from app.surveys.events import REMINDER_DUE
 from app.surveys.models.invitations import SurveyInvitationRow
@@ -18,6 +21,8 @@ from app.surveys.service.eligibility import EligibilityService
 from app.surveys.service.inviting import ask_json, reminder_after
 from app.surveys.service.links import Links
 from app.surveys.service.timing import is_open
+
+log = structlog.get_logger()
 
 REMIND_JOB = "surveys.remind"
 
@@ -34,7 +39,8 @@ class ReminderService:
         """Sees to at most so many invitations; returns how many there were.
 
         Rules on frequency do not hold for reminders. Who may not be written to now, or whose survey is
-        closed, is looked at again when the next reminder would be due.
+        closed, is looked at again when the next reminder would be due. Whose token no key opens any longer is
+        given up: the others must not wait for a key that may never come back.
         """
         rows = await self.repository.to_remind(most)
         surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
@@ -46,12 +52,7 @@ class ReminderService:
         for row in rows:
             row.next_reminder_at = None
         for row in waiting:
-            survey = surveys[row.survey_id]
-            state = reachable.get(row.id)
-            if state is not None and is_open(survey, self.unit.now):
-                self._remind(row, survey, state)
-            if row.reminders_sent < survey.reminders_max:
-                row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+            self._see_to(row, surveys[row.survey_id], reachable.get(row.id))
         await self.unit.session.flush()
         return len(rows)
 
@@ -89,8 +90,25 @@ class ReminderService:
             reachable |= {row.id: states[row.contact_id] for row in some if row.contact_id not in hindered}
         return reachable
 
-    def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState) -> None:
+    def _see_to(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState | None) -> None:
+        """Reminds, if the contact can be reached now, and says when to look again."""
+        if state is not None and is_open(survey, self.unit.now):
+            token = self._token(row)
+            if token is None:
+                return
+            self._remind(row, survey, state, token)
+        if row.reminders_sent < survey.reminders_max:
+            row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+
+    def _token(self, row: SurveyInvitationRow) -> str | None:
         assert row.token_sealed is not None
+        try:
+            return self.links.reopened(row.token_sealed)
+        except Unavailable:
+            log.warning("surveys.reminder_unreadable", invitation_id=str(row.id))
+            return None
+
+    def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState, token: str) -> None:
         row.reminders_sent += 1
         row.last_reminded_at = self.unit.now
         row.version += 1
@@ -101,7 +119,7 @@ class ReminderService:
             contact_id=row.contact_id,
             locale=row.locale or state.locale,
             channel=row.channel,
-            url=self.links.url(survey, self.links.reopened(row.token_sealed)),
+            url=self.links.url(survey, token),
             iteration=row.iteration,
             test=row.is_test,
             reminders_sent=row.reminders_sent,

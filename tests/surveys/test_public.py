@@ -114,6 +114,36 @@ async def test_what_becomes_a_test_while_its_visitor_goes_on_stays_one(
     assert response["answers"] == {"score": 9, "more": "Fast!"}
 
 
+@pytest.mark.parametrize("answers", [{}, {"score": None}, {"more": " "}])
+async def test_a_save_of_nothing_begins_nothing(
+    asking: AskingWorld, stranger: httpx.AsyncClient, answers: Json
+) -> None:
+    survey_id = await a_survey(asking, invitation_days=1, grace_hours=24)
+    token, link = await a_token(asking, survey_id), await a_link(asking, survey_id)
+
+    for each in (token, link["token"]):
+        nothing = await said(stranger, each, complete=False, **answers)
+        assert nothing == {"state": "partial", "next": "score", "missing": ["score"], "token": None}
+        assert (await seen(stranger, each))["state"] == "new"
+
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert invitation["started"] is False
+    assert await responses(asking, survey_id) == []
+    asking.clock.advance(hours=30)
+    assert (await say(stranger, token, score=9)).status_code == 404
+
+
+async def test_what_was_saved_may_be_taken_back(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, more="No.")
+
+    await said(stranger, token, complete=False, more=None)
+
+    (response,) = await responses(asking, survey_id)
+    assert (response["state"], response["answers"], response["version"]) == ("partial", {}, 2)
+
+
 async def test_answers_that_fall_off_the_path_are_forgotten(
     asking: AskingWorld, stranger: httpx.AsyncClient
 ) -> None:

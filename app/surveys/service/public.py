@@ -4,7 +4,7 @@ An invitation is held before its response is looked at, so that of any number of
 taken and the others meet a spent token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -124,7 +124,9 @@ class PublicService:
         walk = questionnaire.walk(answers)
         record = visit.record(said, held, number, answers)
         if not said.complete:
-            return await self._save(visit, record, walk, is_new=held is None)
+            # Nothing said begins nothing: it would count as started, and be good for the days of grace.
+            token = await self._save(visit, record, is_new=held is None) if held or answers else None
+            return _partial(walk, answers, token)
         refuse_incomplete(walk)
         # Not before: whoever has the tokens of others would learn from it who has answered.
         if visit.invitation.answered:
@@ -140,9 +142,8 @@ class PublicService:
         else:
             await keeper.finish(draft)
 
-    async def _save(
-        self, visit: "Visit", record: ResponseRecord, walk: Walk, *, is_new: bool
-    ) -> PublicAnswered:
+    async def _save(self, visit: "Visit", record: ResponseRecord, *, is_new: bool) -> str | None:
+        """The token to go on with, of a first save by an open link."""
         token = None
         if is_new and visit.invitation.id is None:
             token = new_token()
@@ -156,10 +157,7 @@ class PublicService:
             await self._freeze(visit.survey)
         else:
             await self.responses.replace(record)
-        unanswered = (key for key in walk.path if key not in record.answers)
-        return PublicAnswered(
-            state="partial", next=next(unanswered, None), missing=list(walk.missing), token=token
-        )
+        return token
 
     async def _freeze(self, survey: SurveyFacts) -> None:
         if not survey.is_frozen:
@@ -286,6 +284,13 @@ def _number(said: PublicAnswer, held: ResponseRecord | None, survey: SurveyFacts
         detail = f"must be {held.questions_version}, with which this response was begun"
         raise Invalid.at("/questions_version", detail, "other_version")
     return held.questions_version
+
+
+def _partial(walk: Walk, answers: Mapping[str, Any], token: str | None) -> PublicAnswered:
+    unanswered = (key for key in walk.path if key not in answers)
+    return PublicAnswered(
+        state="partial", next=next(unanswered, None), missing=list(walk.missing), token=token
+    )
 
 
 def _words(text: Any, wanted: Sequence[str], survey: SurveyFacts) -> str | None:

@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 
 from app.kit.crypto import Cipher
 from app.surveys.events import REMINDER_DUE
+from app.surveys.repository.responses import ResponseRepository
 from tests.stand_ins import MovableClock
+from tests.surveys.waiting import someone_waits
 from tests.surveys.world import AskingWorld, Json
 
 REMINDED = "survey.reminder_due"
@@ -60,6 +62,20 @@ async def test_workers_at_once_remind_once(asking: AskingWorld) -> None:
     await invited(asking)
     asking.clock.advance(hours=24)
     await asyncio.gather(*(asking.remind() for _ in range(4)))
+
+    assert len(await asking.published(REMINDED)) == 1
+
+
+async def test_who_waits_for_a_survey_holds_none_of_its_invitations(asking: AskingWorld) -> None:
+    """Whoever answers holds the survey first, and would wait for them in a circle."""
+    survey_id, item = await invited(asking)
+    asking.clock.advance(hours=24)
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        await ResponseRepository(unit).hold_surveys([UUID(survey_id)])
+        reminding = asyncio.create_task(asking.remind())
+        await someone_waits(asking)
+        await unit.connection.fetch(HOLD, unit.workspace_id, UUID(item["invitation_id"]))
+    await reminding
 
     assert len(await asking.published(REMINDED)) == 1
 
@@ -251,5 +267,6 @@ async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock)
     assert asking.tenant.workspace_id in {row["workspace_id"] for row in rows}
 
 
+HOLD = "SELECT FROM survey_invitations WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE NOWAIT"
 SEAL = "UPDATE survey_invitations SET token_sealed = $3 WHERE workspace_id = $1 AND id = $2"
 WAITING = "SELECT id FROM survey_invitations WHERE workspace_id = $1 AND next_reminder_at IS NOT NULL"

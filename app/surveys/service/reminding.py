@@ -42,8 +42,10 @@ class ReminderService:
         closed, is looked at again when the next reminder would be due. Whose token no key opens any longer is
         given up: the others must not wait for a key that may never come back.
         """
-        rows = await self.repository.to_remind(most)
-        surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
+        # Surveys before invitations, as every door has them: who answers may hold one and want the other.
+        due = await self.repository.surveys_to_remind(most)
+        surveys = await SurveyRepository(self.unit).held(due)
+        rows = await self.repository.to_remind(due, most)
         answered = await self._answered_otherwise(rows, surveys)
         waiting = [
             row for row in rows if row.id not in answered and not self._is_over(row, surveys[row.survey_id])

@@ -102,7 +102,14 @@ def _event(asked: Any, response: dict[str, Any]) -> str:
         "type": asked["type"],
         "title": orjson.Fragment(asked["title"]),
     }
-    return _json({"response": shown, "survey": survey, "contact_id": response["contact_id"]})
+    return _json(
+        {
+            "response": shown,
+            "survey": survey,
+            "contact_id": response["contact_id"],
+            "spent_invitation_id": response["invitation_id"],
+        }
+    )
 
 
 def _json(value: Any) -> str:

@@ -94,10 +94,10 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Moment]]] = {
 
 def _spent_invitations(events: Sequence[Event]) -> set[UUID]:
     """The invitations that responses answer; those to anonymous surveys are settled later."""
-    responses = (event.data["response"] for event in events if event.type == RESPONSE_RECEIVED)
-    return {
-        UUID(response["invitation_id"]) for response in responses if response["invitation_id"] is not None
-    }
+    received = [event.data for event in events if event.type == RESPONSE_RECEIVED]
+    # Events from before there was a `spent_invitation_id` have the one that the response names.
+    spent = (data.get("spent_invitation_id") or data["response"]["invitation_id"] for data in received)
+    return {UUID(invitation_id) for invitation_id in spent if invitation_id is not None}
 
 
 def _acquisitions(events: Sequence[Event]) -> dict[UUID, list[datetime]]:

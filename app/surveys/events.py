@@ -1,5 +1,7 @@
 """What the surveys room publishes."""
 
+from uuid import UUID
+
 from pydantic import Field
 
 from app.kit.hot import to_json
@@ -69,12 +71,13 @@ ALL: tuple[EventType, ...] = (OPENED, CLOSED, *_ASKING, *_ANSWERING)
 _SHOWN = tuple(SurveyResponse.model_fields)
 
 
-def received_json(record: ResponseRecord, survey: SurveyFacts) -> bytes:
+def received_json(record: ResponseRecord, survey: SurveyFacts, spent_invitation_id: UUID | None) -> bytes:
     """`SurveyResponseReceived` as JSON, for a fraction of what the models cost."""
     shown = record._asdict() | {"test": record.is_test}
     received = {
         "response": {name: shown[name] for name in _SHOWN},
         "survey": {"id": survey.id, "type": survey.type, "title": survey.title},
         "contact_id": record.contact_id,
+        "spent_invitation_id": spent_invitation_id,
     }
     return to_json(received)

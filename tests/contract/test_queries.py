@@ -196,6 +196,7 @@ async def test_what_an_answer_is_led_by_has_its_indexes(
             await settling.settle(survey_id, [], [], None)
             await responses.unsettled(survey_id)
             await responses.of_invitation(UUID(world.made["invitation_id"]))
+            await responses.answered_since([UUID(world.made["invitation_id"])])
 
     assert await wasteful(crowd, sent) == []
 

@@ -10,6 +10,7 @@ from app.kit.resources import Resources
 from app.metrics.handlers import MARKS
 from app.subscriptions import EVENT_TYPES
 from tests.conftest import Tenant
+from tests.stand_ins import MovableClock
 from tests.working import work_off
 
 ADA = {"email": "ada@example.com"}
@@ -49,6 +50,13 @@ class Shop:
         await work_off(self.resources, self.tenant.workspace_id)
         return [await self._today(key) for key in keys]
 
+    async def by_day(self, key: str) -> list[Any]:
+        """The values of the days there are, first to last."""
+        await work_off(self.resources, self.tenant.workspace_id)
+        params = {"grain": "day", "sort": "period_start"}
+        answer = await self.client.get(f"/v1/metrics/{key}/snapshots", params=params)
+        return [each["value"] for each in answer.json()["items"]]
+
     async def _today(self, key: str) -> Any:
         params = {"sort": "-period_start", "limit": 1}
         return (await self.client.get(f"/v1/metrics/{key}/snapshots", params=params)).json()["items"][0][
@@ -67,6 +75,23 @@ async def test_an_answer_moves_the_score_and_the_response_rate(shop: Shop) -> No
     assert await shop.today("net_promoter_score", "survey_response_rate") == [None, 0]
     await shop.answer(invitation, 9)
     assert await shop.today("net_promoter_score", "survey_response_rate") == [100, 1]
+
+
+async def test_an_answer_brought_for_an_invitation_that_was_begun_moves_the_rate_of_its_day(
+    shop: Shop, clock: MovableClock
+) -> None:
+    survey = await shop.open_survey()
+    invitation = await shop.invite(survey, "Ada")
+    saved = {"answers": {"score": 3}, "complete": False}
+    await shop.post(f"/v1/public/surveys/{invitation['token']}", **saved)
+    assert await shop.by_day("survey_response_rate") == [0]
+    clock.advance(days=1)
+    await shop.post(f"{survey}/responses", answers={"score": 9}, contact_id=invitation["contact_id"])
+
+    folded = await shop.by_day("survey_response_rate")
+    await shop.client.post("/v1/metrics/refresh")
+
+    assert folded == await shop.by_day("survey_response_rate") == [1, None]
 
 
 async def test_a_response_that_turns_out_to_be_a_test_is_in_no_score(shop: Shop) -> None:

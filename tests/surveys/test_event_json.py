@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -62,17 +63,21 @@ FULL = NOBODYS._replace(
 
 
 @pytest.mark.parametrize("record", [NOBODYS, FULL])
+@pytest.mark.parametrize("spent_invitation_id", [None, new_id()])
 @pytest.mark.parametrize("title", ["Wie war es?", {"en": "How was it?", "de": "Wie war es?"}])
-def test_the_bytes_are_those_of_the_models(record: ResponseRecord, title: Any) -> None:
+def test_the_bytes_are_those_of_the_models(
+    record: ResponseRecord, title: Any, spent_invitation_id: UUID | None
+) -> None:
     survey = facts(record, title)
 
     clear = SurveyResponseReceived(
         response=SurveyResponse.of(record),
         survey=SurveyReference.model_validate(survey),
         contact_id=record.contact_id,
+        spent_invitation_id=spent_invitation_id,
     )
 
-    assert received_json(record, survey) == clear.model_dump_json().encode()
+    assert received_json(record, survey, spent_invitation_id) == clear.model_dump_json().encode()
 
 
 def facts(record: ResponseRecord, title: Any) -> SurveyFacts:
@@ -85,6 +90,7 @@ def facts(record: ResponseRecord, title: Any) -> SurveyFacts:
         default_locale="en",
         questions_version=1,
         is_frozen=True,
+        recontact_rule="once",
         invitation_days=30,
         grace_hours=24,
         recurrence_days=None,

@@ -1,17 +1,22 @@
 """Visitors with a token: they read in their language, save, come back, and answer once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.kit.preconditions import Precondition
 from app.kit.rate_limit import RateLimiter
+from app.surveys.schemas.responses import SurveyResponsePatch
+from app.surveys.service.responses import ResponseService
 from tests.surveys.answering import a_link, a_survey, a_token, at, errors, responses, said, say, seen
-from tests.surveys.world import AskingWorld
+from tests.surveys.world import AskingWorld, Json
 
 
 async def test_a_visitor_reads_the_survey_in_their_language(
@@ -85,6 +90,57 @@ async def test_what_is_saved_is_there_to_go_on_with(asking: AskingWorld, strange
     (response,) = await responses(asking, survey_id)
     assert (response["state"], response["answers"]) == ("partial", {"score": 3, "why": "Late."})
     assert response["score"] is None
+
+
+@pytest.mark.parametrize("complete", [False, True])
+async def test_what_becomes_a_test_while_its_visitor_goes_on_stays_one(
+    asking: AskingWorld, stranger: httpx.AsyncClient, complete: bool
+) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, score=9)
+    (begun,) = await responses(asking, survey_id)
+
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        patch, unconditional = SurveyResponsePatch(test=True), Precondition(None)
+        await ResponseService(unit).update(UUID(survey_id), UUID(begun["id"]), patch, unconditional)
+        going_on = asyncio.create_task(said(stranger, token, complete=complete, more="Fast!"))
+        await asking.someone_waits()
+    await going_on
+
+    (response,) = await responses(asking, survey_id)
+    assert (response["test"], response["version"]) == (True, begun["version"] + 2)
+    assert response["answers"] == {"score": 9, "more": "Fast!"}
+
+
+@pytest.mark.parametrize("answers", [{}, {"score": None}, {"more": " "}])
+async def test_a_save_of_nothing_begins_nothing(
+    asking: AskingWorld, stranger: httpx.AsyncClient, answers: Json
+) -> None:
+    survey_id = await a_survey(asking, invitation_days=1, grace_hours=24)
+    token, link = await a_token(asking, survey_id), await a_link(asking, survey_id)
+
+    for each in (token, link["token"]):
+        nothing = await said(stranger, each, complete=False, **answers)
+        assert nothing == {"state": "partial", "next": "score", "missing": ["score"], "token": None}
+        assert (await seen(stranger, each))["state"] == "new"
+
+    (invitation,) = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert invitation["started"] is False
+    assert await responses(asking, survey_id) == []
+    asking.clock.advance(hours=30)
+    assert (await say(stranger, token, score=9)).status_code == 404
+
+
+async def test_what_was_saved_may_be_taken_back(asking: AskingWorld, stranger: httpx.AsyncClient) -> None:
+    survey_id = await a_survey(asking)
+    token = await a_token(asking, survey_id)
+    await said(stranger, token, complete=False, more="No.")
+
+    await said(stranger, token, complete=False, more=None)
+
+    (response,) = await responses(asking, survey_id)
+    assert (response["state"], response["answers"], response["version"]) == ("partial", {}, 2)
 
 
 async def test_answers_that_fall_off_the_path_are_forgotten(

@@ -2,10 +2,15 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
 
+from app.kit.crypto import Cipher
 from app.surveys.events import REMINDER_DUE
+from app.surveys.repository.responses import ResponseRepository
 from tests.stand_ins import MovableClock
 from tests.surveys.world import AskingWorld, Json
 
@@ -60,6 +65,20 @@ async def test_workers_at_once_remind_once(asking: AskingWorld) -> None:
     assert len(await asking.published(REMINDED)) == 1
 
 
+async def test_who_waits_for_a_survey_holds_none_of_its_invitations(asking: AskingWorld) -> None:
+    """Whoever answers holds the survey first, and would wait for them in a circle."""
+    survey_id, item = await invited(asking)
+    asking.clock.advance(hours=24)
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        await ResponseRepository(unit).hold_surveys([UUID(survey_id)])
+        reminding = asyncio.create_task(asking.remind())
+        await asking.someone_waits()
+        await unit.connection.fetch(HOLD, unit.workspace_id, UUID(item["invitation_id"]))
+    await reminding
+
+    assert len(await asking.published(REMINDED)) == 1
+
+
 async def test_rules_on_frequency_do_not_hold_for_reminders_and_do_not_count_them(
     asking: AskingWorld,
 ) -> None:
@@ -85,6 +104,19 @@ async def test_what_is_over_is_not_reminded_of(asking: AskingWorld, ending: str)
     await days_pass(asking, 2)
 
     assert await asking.published(REMINDED) == []
+    assert await asking.fetch(WAITING) == []
+
+
+async def test_who_is_asked_until_they_answer_is_not_reminded_of_the_other_links(asking: AskingWorld) -> None:
+    survey_id, item = await invited(asking, recontact_rule="until_response")
+    [other] = await asking.invite(survey_id, await asking.contact())
+    asking.clock.advance(hours=1)
+    [again] = await asking.invite(survey_id, item["contact_id"])
+    answer = {"answers": {"score": 9}, "complete": True}
+    assert (await asking.client.post(f"/v1/public/surveys/{again['token']}", json=answer)).status_code == 200
+    await days_pass(asking, 3)
+
+    assert {told["invitation_id"] for told in await asking.published(REMINDED)} == {other["invitation_id"]}
     assert await asking.fetch(WAITING) == []
 
 
@@ -205,6 +237,27 @@ async def test_fewer_reminders_hold_for_those_already_asked(asking: AskingWorld)
     assert len(await asking.published(REMINDED)) == 1
 
 
+async def test_whose_token_no_key_opens_keeps_no_other_from_being_reminded(asking: AskingWorld) -> None:
+    survey_id, item = await invited(asking)
+    [other] = await asking.invite(survey_id, await asking.contact())
+    sealed = Cipher([Fernet.generate_key().decode()]).seal("a token of a key that is gone")
+    await asking.fetch(SEAL, UUID(item["invitation_id"]), sealed)
+    asking.clock.advance(hours=24)
+    with capture_logs() as lines:
+        await asking.remind()
+
+    assert [told["invitation_id"] for told in await asking.published(REMINDED)] == [other["invitation_id"]]
+    sent = {
+        each["id"]: each["reminders_sent"]
+        for each in await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    }
+    assert sent == {item["invitation_id"]: 0, other["invitation_id"]: 1}
+    waiting = {str(row["id"]) for row in await asking.fetch(WAITING)}
+    assert waiting == {item["invitation_id"], other["invitation_id"]}, "the key may come back"
+    [unreadable] = [line for line in lines if line["event"] == "surveys.reminder_unreadable"]
+    assert unreadable["invitation_id"] == item["invitation_id"]
+
+
 async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock) -> None:
     clock.advance(hours=-25)
     await invited(asking)
@@ -214,4 +267,6 @@ async def test_due_reminders_are_found(asking: AskingWorld, clock: MovableClock)
     assert asking.tenant.workspace_id in {row["workspace_id"] for row in rows}
 
 
+HOLD = "SELECT FROM survey_invitations WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE NOWAIT"
+SEAL = "UPDATE survey_invitations SET token_sealed = $3 WHERE workspace_id = $1 AND id = $2"
 WAITING = "SELECT id FROM survey_invitations WHERE workspace_id = $1 AND next_reminder_at IS NOT NULL"

@@ -186,6 +186,59 @@ async def test_a_partners_response_spends_the_open_invitation(
     assert (await say(stranger, token, score=9)).status_code == 409
 
 
+async def test_what_was_answered_before_the_ask_leaves_the_invitation_open(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id, contact_id = await a_survey(asking), await asking.contact()
+    before = asking.clock.now() - timedelta(days=1)
+    token = await a_token(asking, survey_id, contact_id)
+
+    late = await recorded(
+        asking, survey_id, contact_id=contact_id, answers={"score": 9}, answered_at=before.isoformat()
+    )
+
+    assert late["invitation_id"] is None
+    assert (await said(stranger, token, score=8))["state"] == "completed"
+
+
+async def test_an_answer_of_an_iteration_leaves_the_invitation_of_another_open(
+    asking: AskingWorld, stranger: httpx.AsyncClient
+) -> None:
+    survey_id, contact_id = await a_survey(asking, recurrence_days=7), await asking.contact()
+    first = await a_token(asking, survey_id, contact_id)
+    asking.clock.advance(days=8)
+
+    second = await recorded(asking, survey_id, contact_id=contact_id, answers={"score": 9})
+
+    assert (second["iteration"], second["invitation_id"]) == (2, None)
+    assert (await said(stranger, first, score=8))["state"] == "completed"
+    assert sorted(each["iteration"] for each in await responses(asking, survey_id)) == [1, 2]
+
+
+async def test_each_of_several_answers_spends_an_invitation_from_before_it(asking: AskingWorld) -> None:
+    """Also where the later one comes first, and where one more comes than there were invitations."""
+    survey_id, contact_id = await a_survey(asking, recontact_rule="always"), await asking.contact()
+    asked = []
+    for _ in range(2):
+        asked += await asking.invite(survey_id, contact_id)
+        asking.clock.advance(days=1)
+    now = asking.clock.now()
+
+    def item(days_ago: float) -> PartnerResponse:
+        answered_at = (now - timedelta(days=days_ago)).isoformat()
+        said = {"survey_id": survey_id, "contact_id": contact_id, "answers": {"score": 9}}
+        return PartnerResponse.model_validate(said | {"answered_at": answered_at})
+
+    async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
+        outcomes = await ResponseRecorder(unit).record([item(ago) for ago in (0.2, 1.5, 0.1, 3)])
+
+    spent = [each.response.invitation_id for each in outcomes if isinstance(each, Recorded)]
+    first, second = (UUID(each["invitation_id"]) for each in asked)
+    assert spent == [second, first, None, None]
+    shown = await asking.listed(f"/v1/surveys/{survey_id}/invitations")
+    assert all(each["answered"] for each in shown)
+
+
 async def test_what_a_contact_had_saved_stays_beside_it(
     asking: AskingWorld, stranger: httpx.AsyncClient
 ) -> None:

@@ -168,23 +168,11 @@ async def test_who_is_held_up_in_a_circle_is_heard_nevertheless(
     async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
         await unit.connection.execute("SELECT FROM survey_invitations FOR NO KEY UPDATE")
         answering = asyncio.create_task(say(visitor, token, score=9))
-        await until(lambda: is_waiting(asking, "survey_invitations"), 10)
+        await asking.someone_waits()
         await unit.connection.execute("SELECT FROM surveys FOR SHARE")
 
     assert (await answering).status_code == 200
     assert len(await responses(asking, survey_id)) == 1
-
-
-async def is_waiting(asking: AskingWorld, table: str) -> bool:
-    """Whether anybody waits for a row of this table."""
-    async with asking.resources.database.raw() as connection:
-        found: bool = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_locks AS wanted JOIN pg_locks AS had USING (pid) "
-            "WHERE NOT wanted.granted AND wanted.locktype IN ('tuple', 'transactionid') "
-            "AND had.relation = $1::text::regclass)",
-            table,
-        )
-    return found
 
 
 async def test_a_partner_and_the_visitor_at_once_spend_one_invitation(

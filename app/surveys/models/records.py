@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.surveys.models.responses import ResponseState
-from app.surveys.models.surveys import ScoreType, SurveyState, SurveyType
+from app.surveys.models.surveys import RecontactRule, ScoreType, SurveyState, SurveyType
 
 
 class SurveyFacts(NamedTuple):
@@ -20,6 +20,7 @@ class SurveyFacts(NamedTuple):
     default_locale: str
     questions_version: int
     is_frozen: bool
+    recontact_rule: RecontactRule
     invitation_days: int
     grace_hours: int
     recurrence_days: int | None

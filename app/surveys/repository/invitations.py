@@ -117,19 +117,29 @@ class InvitationRepository:
         )
         return (await self._session.execute(page.apply(statement))).scalars().all()
 
-    async def to_remind(self, limit: int) -> Sequence[SurveyInvitationRow]:
-        """Invitations whose reminder is due, locked; those somebody else holds are left to them."""
+    async def surveys_to_remind(self, limit: int) -> set[UUID]:
+        """The surveys of the first so many invitations whose reminder is due, to be held before these."""
+        statement = select(SurveyInvitationRow.survey_id).where(self._is_due).order_by(*_BY_REMINDER)
+        return set((await self._session.execute(statement.limit(limit))).scalars())
+
+    async def to_remind(self, survey_ids: Collection[UUID], limit: int) -> Sequence[SurveyInvitationRow]:
+        """The first so many invitations to these surveys whose reminder is due, locked; those somebody else
+        holds are left to them."""
         statement = (
             select(SurveyInvitationRow)
-            .where(
-                SurveyInvitationRow.workspace_id == self._workspace_id,
-                SurveyInvitationRow.next_reminder_at <= self._unit.now,
-            )
-            .order_by(SurveyInvitationRow.next_reminder_at, SurveyInvitationRow.id)
+            .where(self._is_due, SurveyInvitationRow.survey_id.in_(list(survey_ids)))
+            .order_by(*_BY_REMINDER)
             .limit(limit)
             .with_for_update(key_share=True, skip_locked=True)
         )
         return (await self._session.execute(statement)).scalars().all()
+
+    @property
+    def _is_due(self) -> ColumnElement[bool]:
+        return and_(
+            SurveyInvitationRow.workspace_id == self._workspace_id,
+            SurveyInvitationRow.next_reminder_at <= self._unit.now,
+        )
 
     async def remind_anew(self, survey: SurveyRow) -> None:
         """Lets the open invitations of a survey be reminded of as it says now; held ones are left to their
@@ -175,6 +185,8 @@ class InvitationRepository:
         )
         return (await self._session.execute(page.apply(statement))).scalars().all()
 
+
+_BY_REMINDER = (SurveyInvitationRow.next_reminder_at, SurveyInvitationRow.id)
 
 _INSERT = """
     INSERT INTO survey_invitations (

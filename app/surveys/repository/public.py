@@ -88,6 +88,10 @@ class PublicRepository:
     async def invite(self, new: GrownInvitation) -> None:
         await self._connection.execute(_INVITE, self._workspace_id, *new)
 
+    async def hold_answers(self, survey_id: UUID, contact_id: UUID) -> None:
+        """Keeps other links of the contact from being answered until the unit ends."""
+        await self._connection.execute(_HOLD_ANSWERS, f"{self._workspace_id}/{survey_id}/{contact_id}")
+
     async def _opened(self, statement: str) -> Opened | None:
         row = await self._connection.fetchrow(statement, self._workspace_id, self._subject)
         if row is None:
@@ -126,6 +130,8 @@ _HOLD_SURVEY_OF_INVITATION: Final = """
     ) FOR NO KEY UPDATE
 """
 _HOLD_SURVEY_OF_LINK: Final = _HOLD_SURVEY_OF_INVITATION.replace("survey_invitations", "survey_links")
+
+_HOLD_ANSWERS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('answers/' || $1, 0))"
 
 _WORDS: Final = "SELECT title, introduction, thanks FROM surveys WHERE workspace_id = $1 AND id = $2"
 

@@ -1,6 +1,6 @@
 """SQL of responses: what was answered, the invitations that were spent by it, the versions that were used."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -31,6 +31,23 @@ class Spent(NamedTuple):
     invitation_id: UUID
     response_id: UUID
     answered_at: datetime | None
+
+
+class Asked(NamedTuple):
+    """What an invitation has in common with the responses that may spend it."""
+
+    survey_id: UUID
+    contact_id: UUID
+    is_test: bool
+    iteration: int
+
+
+class OpenInvitation(NamedTuple):
+    """An invitation that may be spent. `started`: a partial response belongs to it."""
+
+    id: UUID
+    started: bool
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +135,33 @@ class ResponseRepository:
         rows = await self._connection.fetch(_BY_KEY, self._workspace_id, *zip(*keys, strict=True))
         return {(row["source"], row["external_id"]): ResponseRecord._make(row) for row in rows}
 
-    async def open_invitations(
-        self, wanted: Sequence[tuple[UUID, UUID, bool]]
-    ) -> dict[tuple[UUID, UUID, bool], tuple[UUID, bool]]:
-        """The latest open invitation of each (survey, contact, whether it is a test), held; and whether a
-        partial response belongs to it."""
-        if not wanted:
+    async def open_invitations(self, until: Mapping[Asked, datetime]) -> dict[Asked, list[OpenInvitation]]:
+        """The open invitations that were made no later than given here, latest first, held."""
+        if not until:
             return {}
+        wanted = [(*asked, until[asked]) for asked in sorted(until)]
         rows = await self._connection.fetch(
             _OPEN_INVITATIONS, self._workspace_id, *zip(*wanted, strict=True), self._unit.now
         )
-        return {(row[0], row[1], row[2]): (row["id"], row["started"]) for row in rows}
+        found: dict[Asked, list[OpenInvitation]] = {}
+        for *asked, invitation_id, started, created_at in rows:
+            found.setdefault(Asked(*asked), []).append(OpenInvitation(invitation_id, started, created_at))
+        return found
+
+    async def answered_since(self, invitation_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the invitations, tests apart, whose contact has completed a response since they were made,
+        in their iteration."""
+        rows = await self._connection.fetch(_ANSWERED_SINCE, self._workspace_id, list(invitation_ids))
+        return {row["id"] for row in rows}
 
     async def get(self, survey_id: UUID, response_id: UUID, *, lock: bool = False) -> ResponseRecord | None:
         statement = _LOCK_ONE if lock else _ONE
         row = await self._connection.fetchrow(statement, self._workspace_id, survey_id, response_id)
         return None if row is None else ResponseRecord._make(row)
 
-    async def of_invitation(self, invitation_id: UUID) -> ResponseRecord | None:
-        row = await self._connection.fetchrow(_OF_INVITATION, self._workspace_id, invitation_id)
+    async def of_invitation(self, invitation_id: UUID, *, lock: bool = False) -> ResponseRecord | None:
+        statement = _LOCK_OF_INVITATION if lock else _OF_INVITATION
+        row = await self._connection.fetchrow(statement, self._workspace_id, invitation_id)
         return None if row is None else ResponseRecord._make(row)
 
     async def unsettled(self, survey_id: UUID) -> Sequence[ResponseRecord]:
@@ -278,19 +303,34 @@ _BY_KEY: Final = f"""
     ) AS held
 """
 
+# All in one order, so that of two who hold several nobody waits for the other.
 _OPEN_INVITATIONS: Final = """
-    SELECT wanted.*, asked.id, asked.started
+    SELECT wanted.survey_id, wanted.contact_id, wanted.is_test, wanted.iteration, asked.*
     FROM (
-        SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bool[]) AS given (survey_id, contact_id, is_test)
-        ORDER BY survey_id, contact_id, is_test
+        SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::bool[], $5::int[], $6::timestamptz[])
+            AS given (survey_id, contact_id, is_test, iteration, until)
+        ORDER BY survey_id, contact_id, is_test, iteration
     ) AS wanted
     CROSS JOIN LATERAL (
-        SELECT id, started FROM survey_invitations
+        SELECT id, started, created_at FROM survey_invitations
         WHERE workspace_id = $1 AND contact_id = wanted.contact_id AND survey_id = wanted.survey_id
-            AND is_test = wanted.is_test AND delivery = 'sent' AND NOT answered AND expires_at > $5
-        ORDER BY created_at DESC, id DESC LIMIT 1
+            AND is_test = wanted.is_test AND iteration = wanted.iteration AND created_at <= wanted.until
+            AND delivery = 'sent' AND NOT answered AND expires_at > $7
+        ORDER BY created_at DESC, id DESC
         FOR NO KEY UPDATE
     ) AS asked
+"""
+
+_ANSWERED_SINCE: Final = """
+    SELECT asked.id FROM survey_invitations AS asked
+    CROSS JOIN LATERAL (
+        SELECT FROM survey_responses
+        WHERE workspace_id = $1 AND contact_id = asked.contact_id AND answered_at >= asked.created_at
+            AND survey_id = asked.survey_id AND iteration = asked.iteration
+            AND state = 'completed' AND NOT is_test
+        LIMIT 1
+    ) AS answer
+    WHERE asked.workspace_id = $1 AND asked.id = ANY($2::uuid[]) AND NOT asked.is_test
 """
 
 _ONE: Final = f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND survey_id = $2 AND id = $3"
@@ -298,6 +338,7 @@ _LOCK_ONE: Final = f"{_ONE} FOR NO KEY UPDATE"
 _OF_INVITATION: Final = (
     f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND invitation_id = $2"
 )
+_LOCK_OF_INVITATION: Final = f"{_OF_INVITATION} FOR NO KEY UPDATE"
 _UNSETTLED: Final = f"""
     SELECT {_NAMES} FROM survey_responses
     WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id

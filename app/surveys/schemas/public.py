@@ -60,5 +60,6 @@ class PublicAnswered(Output):
     next: str | None = Field(description="The next question on the path without an answer; null at the end.")
     missing: list[str] = Field(description=_MISSING)
     token: str | None = Field(
-        description="What to go on with after a first save by an open link, shown this once; else null."
+        description="What to go on with after the first save of an answer by an open link, shown this once; "
+        "else null."
     )

@@ -156,6 +156,10 @@ class SurveyResponseReceived(Output):
     response: SurveyResponse = Field(description="The response.")
     survey: SurveyReference = Field(description="The survey it answers.")
     contact_id: UUID | None = Field(description="Who answered; null if unknown, or anonymous.")
+    spent_invitation_id: UUID | None = Field(
+        description="The invitation it has spent: also where another response was begun by that one, so that "
+        "`response.invitation_id` is null. Null if it has spent none, or is anonymous."
+    )
 
 
 class SurveyResponseChanged(Output):

@@ -71,7 +71,8 @@ class ResponseKeeper:
         await close_the_loop(self.unit, [draft[:3] for draft in kept])
         for draft in kept:
             if not draft.survey.anonymous:
-                tell_received(self.unit, draft.record, draft.survey, self.calendar)
+                spent = draft.invitation_id
+                tell_received(self.unit, draft.record, draft.survey, self.calendar, spent_invitation_id=spent)
         # Last, since it takes the survey's row from everybody else who answers it.
         for survey_id in sorted({draft.survey.id for draft in kept if draft.survey.anonymous}):
             await SettlingService(self.unit).wait(survey_id, self.calendar)

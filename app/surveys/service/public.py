@@ -4,7 +4,7 @@ An invitation is held before its response is looked at, so that of any number of
 taken and the others meet a spent token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from app.surveys.repository.public import (
     find_token,
 )
 from app.surveys.repository.responses import ResponseRepository
-from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey, VisitState
+from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
 from app.surveys.service.keeping import (
     QUESTIONNAIRES,
     Draft,
@@ -84,7 +84,8 @@ class PublicService:
         """The survey for a visitor who wants these languages, best first; whether that opens it is noted.
         Raises `UnknownSurveyLink`."""
         invitation, survey, _ = self._alive(await self.repository.open())
-        held = None if invitation.is_spent else await self._saved(invitation, survey)
+        is_over = invitation.is_spent or await self._answered_by_another(invitation, survey)
+        held = None if is_over else await self._saved(invitation, survey)
         number = held.questions_version if held else survey.questions_version
         questionnaire = await self._questionnaire(survey, number)
         # Of an anonymous survey nobody may see when somebody came.
@@ -94,7 +95,7 @@ class PublicService:
         locale, questions = questionnaire.localised(wanted, survey.default_locale)
         words = await self.repository.words(survey.id)
         return PublicSurvey(
-            state=_state(invitation, held),
+            state="completed" if is_over else "new" if held is None else "partial",
             type=survey.type,
             title=in_language(words["title"], wanted, survey.default_locale),
             introduction=_words(words["introduction"], wanted, survey),
@@ -114,19 +115,23 @@ class PublicService:
         opened = await self.repository.open_frozen() or await self.repository.open_held()
         visit = Visit(self.unit, *self._alive(opened))
         self.is_traceless = visit.survey.anonymous and visit.invitation.id is not None
-        if visit.invitation.is_spent:
+        if visit.invitation.is_spent or await self._answered_by_another(
+            visit.invitation, visit.survey, lock=True
+        ):
             raise already_answered()
         if visit.survey.anonymous and not said.complete:
             detail = "must be true: an anonymous survey keeps nothing before the end"
             raise Invalid.at("/complete", detail, "anonymous_partial")
-        held = await self._saved(visit.invitation, visit.survey)
+        held = await self._saved(visit.invitation, visit.survey, lock=True)
         number = _number(said, held, visit.survey)
         questionnaire = await self._questionnaire(visit.survey, number)
         answers = questionnaire.merged(held.answers if held else {}, said.answers)
         walk = questionnaire.walk(answers)
         record = visit.record(said, held, number, answers)
         if not said.complete:
-            return await self._save(visit, record, walk, is_new=held is None)
+            # Nothing said begins nothing: it would count as started, and be good for the days of grace.
+            token = await self._save(visit, record, is_new=held is None) if held or answers else None
+            return _partial(walk, answers, token)
         refuse_incomplete(walk)
         # Not before: whoever has the tokens of others would learn from it who has answered.
         if visit.invitation.answered:
@@ -142,9 +147,8 @@ class PublicService:
         else:
             await keeper.finish(draft)
 
-    async def _save(
-        self, visit: "Visit", record: ResponseRecord, walk: Walk, *, is_new: bool
-    ) -> PublicAnswered:
+    async def _save(self, visit: "Visit", record: ResponseRecord, *, is_new: bool) -> str | None:
+        """The token to go on with, of a first save by an open link."""
         token = None
         if is_new and visit.invitation.id is None:
             token = new_token()
@@ -158,20 +162,33 @@ class PublicService:
             await self._freeze(visit.survey)
         else:
             await self.responses.replace(record)
-        unanswered = (key for key in walk.path if key not in record.answers)
-        return PublicAnswered(
-            state="partial", next=next(unanswered, None), missing=list(walk.missing), token=token
-        )
+        return token
 
     async def _freeze(self, survey: SurveyFacts) -> None:
         if not survey.is_frozen:
             await self.responses.freeze([(survey.id, survey.questions_version)])
 
-    async def _saved(self, invitation: OpenedInvitation, survey: SurveyFacts) -> ResponseRecord | None:
-        """What was saved before by this token. It is read after the invitation was held: not with it."""
+    async def _answered_by_another(
+        self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
+    ) -> bool:
+        """Whether the contact, who is asked until they answer, has answered otherwise since. `lock` waits for
+        whoever is about to, in a statement of its own: what they leave is seen by the next one alone."""
+        if survey.recontact_rule != "until_response" or survey.anonymous:
+            return False
+        if invitation.id is None or invitation.contact_id is None or invitation.is_test:
+            return False
+        if lock:
+            await self.repository.hold_answers(survey.id, invitation.contact_id)
+        return bool(await self.responses.answered_since([invitation.id]))
+
+    async def _saved(
+        self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
+    ) -> ResponseRecord | None:
+        """What was saved before by this token. It is read after the invitation was held: not with it; and
+        locked by whoever replaces it, since it may be made a test without the invitation."""
         if invitation.id is None or not invitation.started or survey.anonymous:
             return None
-        return await self.responses.of_invitation(invitation.id)
+        return await self.responses.of_invitation(invitation.id, lock=lock)
 
     async def _questionnaire(self, survey: SurveyFacts, number: int) -> Questionnaire:
         version = (survey.id, number)
@@ -274,10 +291,11 @@ def _number(said: PublicAnswer, held: ResponseRecord | None, survey: SurveyFacts
     return held.questions_version
 
 
-def _state(invitation: OpenedInvitation, held: ResponseRecord | None) -> VisitState:
-    if invitation.is_spent:
-        return "completed"
-    return "new" if held is None else "partial"
+def _partial(walk: Walk, answers: Mapping[str, Any], token: str | None) -> PublicAnswered:
+    unanswered = (key for key in walk.path if key not in answers)
+    return PublicAnswered(
+        state="partial", next=next(unanswered, None), missing=list(walk.missing), token=token
+    )
 
 
 def _words(text: Any, wanted: Sequence[str], survey: SurveyFacts) -> str | None:

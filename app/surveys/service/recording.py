@@ -16,7 +16,7 @@ from app.kit.errors import FieldError, Invalid, Problem
 from app.kit.ids import new_id
 from app.surveys.errors import ResponseExists, SurveyNotOpen, UnknownSurvey, unknown_version
 from app.surveys.models.records import ResponseRecord, SurveyFacts
-from app.surveys.repository.responses import ForeignKey, ResponseRepository
+from app.surveys.repository.responses import Asked, ForeignKey, OpenInvitation, ResponseRepository
 from app.surveys.schemas.responses import PartnerResponse
 from app.surveys.service.keeping import (
     QUESTIONNAIRES,
@@ -194,30 +194,39 @@ class ResponseRecorder:
         return {draft.record.id: draft.record for draft in spending if draft.record.id in fresh}
 
     async def _spending(self, drafts: Sequence[Draft]) -> list[Draft]:
-        """Each with the open invitation of its contact, which only one response can spend.
-
-        A partial response that was begun by it stays what it is, for it may have been somebody else's.
-        """
-        found = await self.repository.open_invitations(
-            sorted({asked for draft in drafts if (asked := _asked(draft.record)) is not None})
-        )
-        spending = []
+        """Each with an open invitation of its contact, which only one response can spend."""
+        until: dict[Asked, datetime] = {}
         for draft in drafts:
-            asked = _asked(draft.record)
-            if asked is None or asked not in found:
-                spending.append(draft)
-                continue
-            invitation_id, has_partial = found.pop(asked)
-            record = draft.record._replace(invitation_id=None if has_partial else invitation_id)
-            spending.append(draft._replace(record=record, invitation_id=invitation_id))
-        return spending
+            asked, answered_at = _asked(draft.record), draft.record.answered_at
+            if asked is not None and answered_at is not None:
+                until[asked] = max(answered_at, until.get(asked, answered_at))
+        invitations = await self.repository.open_invitations(until)
+        return [_spending(draft, invitations) for draft in drafts]
 
 
-def _asked(record: ResponseRecord) -> tuple[UUID, UUID, bool] | None:
-    """What an invitation is of that the response spends: survey, contact, and whether it is a test."""
+def _spending(draft: Draft, invitations: Mapping[Asked, list[OpenInvitation]]) -> Draft:
+    """The draft with the latest invitation that was there when it was answered, taken from the others.
+
+    A partial response that was begun by it stays what it is, for it may have been somebody else's.
+    """
+    record = draft.record
+    asked = _asked(record)
+    if asked is None or record.answered_at is None:
+        return draft
+    waiting = invitations.get(asked, [])
+    for invitation in waiting:
+        if invitation.created_at <= record.answered_at:
+            waiting.remove(invitation)
+            named = record._replace(invitation_id=None if invitation.started else invitation.id)
+            return draft._replace(record=named, invitation_id=invitation.id)
+    return draft
+
+
+def _asked(record: ResponseRecord) -> Asked | None:
+    """What the response has in common with an invitation that it may spend; None where nobody knows whose."""
     if record.contact_id is None:
         return None
-    return record.survey_id, record.contact_id, record.is_test
+    return Asked(record.survey_id, record.contact_id, record.is_test, record.iteration)
 
 
 def _key(item: PartnerResponse) -> ForeignKey | None:

@@ -5,18 +5,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.contacts.service.matching import ContactMatcher, ContactState
 from app.kit.database import Unit
+from app.kit.errors import Unavailable
 from app.kit.outbox import emit_raw
 from app.surveys.events import REMINDER_DUE
 from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.surveys import SurveyRow
 from app.surveys.repository.invitations import InvitationRepository
+from app.surveys.repository.responses import ResponseRepository
 from app.surveys.repository.surveys import SurveyRepository
 from app.surveys.service.eligibility import EligibilityService
 from app.surveys.service.inviting import ask_json, reminder_after
 from app.surveys.service.links import Links
 from app.surveys.service.timing import is_open
+
+log = structlog.get_logger()
 
 REMIND_JOB = "surveys.remind"
 
@@ -33,23 +39,31 @@ class ReminderService:
         """Sees to at most so many invitations; returns how many there were.
 
         Rules on frequency do not hold for reminders. Who may not be written to now, or whose survey is
-        closed, is looked at again when the next reminder would be due.
+        closed, or whose token no key opens just now, is looked at again when the next reminder would be due:
+        the others must not wait for a key that may never come back.
         """
-        rows = await self.repository.to_remind(most)
-        surveys = await SurveyRepository(self.unit).held({row.survey_id for row in rows})
-        waiting = [row for row in rows if not self._is_over(row, surveys[row.survey_id])]
+        # Surveys before invitations, as every door has them: who answers may hold one and want the other.
+        due = await self.repository.surveys_to_remind(most)
+        surveys = await SurveyRepository(self.unit).held(due)
+        rows = await self.repository.to_remind(due, most)
+        answered = await self._answered_otherwise(rows, surveys)
+        waiting = [
+            row for row in rows if row.id not in answered and not self._is_over(row, surveys[row.survey_id])
+        ]
         reachable = await self._reachable(waiting, surveys)
         for row in rows:
             row.next_reminder_at = None
         for row in waiting:
-            survey = surveys[row.survey_id]
-            state = reachable.get(row.id)
-            if state is not None and is_open(survey, self.unit.now):
-                self._remind(row, survey, state)
-            if row.reminders_sent < survey.reminders_max:
-                row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+            self._see_to(row, surveys[row.survey_id], reachable.get(row.id))
         await self.unit.session.flush()
         return len(rows)
+
+    async def _answered_otherwise(
+        self, rows: Sequence[SurveyInvitationRow], surveys: Mapping[UUID, SurveyRow]
+    ) -> set[UUID]:
+        """Invitations of contacts who are asked until they answer, and have."""
+        asked = [row.id for row in rows if surveys[row.survey_id].recontact_rule == "until_response"]
+        return await ResponseRepository(self.unit).answered_since(asked) if asked else set()
 
     def _is_over(self, row: SurveyInvitationRow, survey: SurveyRow) -> bool:
         """Whose anonymous answer is not settled is reminded as others are: being left out would tell."""
@@ -78,8 +92,22 @@ class ReminderService:
             reachable |= {row.id: states[row.contact_id] for row in some if row.contact_id not in hindered}
         return reachable
 
-    def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState) -> None:
+    def _see_to(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState | None) -> None:
+        """Reminds, if the contact can be reached now, and says when to look again."""
+        if state is not None and is_open(survey, self.unit.now) and (token := self._token(row)) is not None:
+            self._remind(row, survey, state, token)
+        if row.reminders_sent < survey.reminders_max:
+            row.next_reminder_at = reminder_after(survey, self.unit.now, row.expires_at)
+
+    def _token(self, row: SurveyInvitationRow) -> str | None:
         assert row.token_sealed is not None
+        try:
+            return self.links.reopened(row.token_sealed)
+        except Unavailable:
+            log.warning("surveys.reminder_unreadable", invitation_id=str(row.id))
+            return None
+
+    def _remind(self, row: SurveyInvitationRow, survey: SurveyRow, state: ContactState, token: str) -> None:
         row.reminders_sent += 1
         row.last_reminded_at = self.unit.now
         row.version += 1
@@ -90,7 +118,7 @@ class ReminderService:
             contact_id=row.contact_id,
             locale=row.locale or state.locale,
             channel=row.channel,
-            url=self.links.url(survey, self.links.reopened(row.token_sealed)),
+            url=self.links.url(survey, token),
             iteration=row.iteration,
             test=row.is_test,
             reminders_sent=row.reminders_sent,

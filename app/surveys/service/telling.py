@@ -1,5 +1,7 @@
 """Publishes that a response was received."""
 
+from uuid import UUID
+
 from app.kit.database import Unit
 from app.kit.outbox import emit_raw
 from app.kit.periods import day_start
@@ -9,9 +11,16 @@ from app.surveys.service.scoring import is_detractor
 from app.surveys.service.timing import Calendar
 
 
-def tell_received(unit: Unit, record: ResponseRecord, survey: SurveyFacts, calendar: Calendar) -> None:
+def tell_received(
+    unit: Unit,
+    record: ResponseRecord,
+    survey: SurveyFacts,
+    calendar: Calendar,
+    *,
+    spent_invitation_id: UUID | None = None,
+) -> None:
     """Tells of a completed response, and once more if its score is low; a test alarms nobody."""
-    received = received_json(record, survey)
+    received = received_json(record, survey, spent_invitation_id)
     blurred_to = day_start(record.answered_on, calendar.zone) if survey.anonymous else None
     alarming = _is_low(record) and not record.is_test
     types = (RESPONSE_RECEIVED, DETRACTOR_RECEIVED) if alarming else (RESPONSE_RECEIVED,)

@@ -39,10 +39,11 @@ class UnknownSurveyLink(NotFound):
 
 
 class AlreadyAnswered(Conflict):
-    """A completed response has spent the link."""
+    """A completed response has spent the link, or its contact, who is asked until they answer, has answered
+    otherwise."""
 
     slug = "already-answered"
-    title = "The survey was answered by this link"
+    title = "The survey was answered already"
 
 
 class ResponseExists(Conflict):
@@ -62,8 +63,8 @@ def unknown_survey_link() -> UnknownSurveyLink:
 
 
 def already_answered() -> AlreadyAnswered:
-    """The refusal of a second completed response by one link."""
-    return AlreadyAnswered("A completed response has been given by this link. Thank you!")
+    """The refusal of a second completed response."""
+    return AlreadyAnswered("A completed response has been given already. Thank you!")
 
 
 def unknown_response() -> NotFound:

@@ -20,7 +20,6 @@ NOUN_AND_VERB = re.compile(r"[a-z]+(_[a-z]+)+")
 
 POSTS = [operation for operation in OPERATIONS if operation.method == "POST"]
 WITHOUT_IDEMPOTENCY_KEY = {
-    "public_surveys_answer": "the token is the key: a completed response spends it, and a save is a merge",
     "contacts_search": "it only reads",
     "touchpoints_search": "it only reads",
     "goals_assess": "it only reads",

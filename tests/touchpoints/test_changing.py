@@ -182,6 +182,7 @@ async def test_events_tell_what_it_counted_as_before(
     assert data[1]["previous"] == {
         "contact_id": made["contact_id"],
         "kind": "purchase",
+        "channel": "web",
         "occurred_at": "2026-03-01T09:00:00Z",
         "value": {"amount": "49.90", "currency": "EUR"},
     }

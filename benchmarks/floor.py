@@ -37,6 +37,7 @@ from benchmarks.floor_touchpoints import TouchpointFloor
 JSON_HEADER = (b"content-type", b"application/json")
 PUBLIC_SURVEYS = "/v1/public/surveys/"
 RELAY = "events.relay"
+READ = " ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 class Statements:
@@ -151,7 +152,7 @@ class Floor:
 
     async def one(self, workspace_id: UUID, contact_id: str) -> bytes:
         values: dict[str | None, Any] = {"workspace": workspace_id, "contact": UUID(contact_id)}
-        async with self.unit(workspace_id, " READ ONLY") as connection:
+        async with self.unit(workspace_id, READ) as connection:
             row = await connection.fetchrow(self.one_sql, *[values[name] for name in self.one_order])
         return _json(contact(row))
 
@@ -166,7 +167,7 @@ class Floor:
             "after_id": UUID(after),
             "limit": 51,
         }
-        async with self.unit(workspace_id, " READ ONLY") as connection:
+        async with self.unit(workspace_id, READ) as connection:
             rows = await connection.fetch(self.list_sql, *[values[name] for name in self.list_order])
         last = rows[49]
         packed = orjson.dumps([last["created_at"].isoformat(), str(last["id"]), fingerprint])

@@ -11,6 +11,7 @@ import pytest
 from app.kit.long_jobs import LongJobs
 from app.kit.resources import Resources
 from app.metrics.repository.facts import FactRepository
+from app.metrics.service.catalogue import DEFINITIONS
 from app.metrics.service.folding import FoldService
 from app.metrics.service.marking import REFRESH, MarkService
 from app.metrics.service.reading import MetricService, SnapshotPoint
@@ -36,6 +37,22 @@ async def due(world: MetricWorld) -> bool:
 async def points(world: MetricWorld, key: str, start: date, end: date) -> list[SnapshotPoint]:
     async with world.resources.database.unit(world.workspace_id, read_only=True) as unit:
         return await MetricService(unit).points(key, "day", start, end)
+
+
+async def test_what_other_definitions_have_made_is_due(world: MetricWorld) -> None:
+    """After an upgrade, when nobody may write anything for a long time."""
+    earlier = NOON - timedelta(days=2)
+    await world.touchpoint(await world.contact(earlier), "purchase", earlier)
+    await world.catch_up()
+    async with world.resources.database.unit(world.workspace_id) as unit:
+        await unit.connection.execute("UPDATE metric_states SET definitions = $1", DEFINITIONS - 1)
+    window = earlier.date(), earlier.date() + timedelta(days=1)
+    (stale,) = await points(world, "touchpoint_count", *window)
+
+    assert await due(world)
+    await world.fold()
+    (fresh,) = await points(world, "touchpoint_count", *window)
+    assert (stale.complete, fresh.complete) == (False, True)
 
 
 async def test_one_event_per_metric_that_moved(world: MetricWorld) -> None:

@@ -25,7 +25,8 @@ from app.surveys.service.suppression import MINIMUM
 GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter")
 
 DEFINITIONS = 3
-"""Goes up with any change to the facts or to what is made of them; those of another number are rebuilt."""
+"""Goes up with any change to the facts or to what is made of them; those of another number are rebuilt, as
+soon as a migration like 0014 calls them due."""
 
 Reach = Literal["period", "churn_window", "history"]
 

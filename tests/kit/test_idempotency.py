@@ -132,6 +132,26 @@ async def test_an_answer_that_shows_a_secret_is_kept_encrypted(
     assert first.json()["api_key"].encode() not in stored
 
 
+async def test_an_answer_of_which_the_body_alone_was_sealed_is_found_after_an_upgrade(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    body, path = {"name": "shop", "scopes": ["contacts:read"]}, "/v1/api-keys"
+    first = await post(client, "k1", body, path)
+    sent = IdempotentRequest.of(
+        "k1", resources.cipher, method="POST", path=path, query="", body=first.request.content
+    )
+    async with resources.database.unit(tenant.workspace_id) as unit:
+        await unit.connection.execute(
+            "UPDATE idempotency_keys SET fingerprint = $1, body = $2",
+            sent.fingerprint,
+            resources.cipher.seal(first.text).encode(),
+        )
+
+    again = await post(client, "k1", body, path)
+
+    assert (again.status_code, again.text) == (201, first.text)
+
+
 def test_the_fingerprint_tells_query_and_body_apart(resources: Resources) -> None:
     def fingerprint(query: str, body: bytes) -> bytes:
         request = IdempotentRequest.of("k", resources.cipher, method="POST", path="/", query=query, body=body)

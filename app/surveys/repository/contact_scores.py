@@ -19,6 +19,7 @@ from app.kit.filter_sql import FilterField, compare
 from app.kit.filters import Operator
 from app.kit.hot import to_json
 from app.kit.tenancy import CURRENT_WORKSPACE
+from app.kit.turns import take_turn
 from app.surveys.models.invitations import SurveyInvitationRow
 from app.surveys.models.responses import ContactScoreRow, SurveyResponseRow
 from app.surveys.schemas.questions import ScoreType
@@ -38,6 +39,7 @@ class ContactScoreRepository:
     """The last scores of the contacts of a unit's workspace."""
 
     def __init__(self, unit: Unit) -> None:
+        self._unit = unit
         self._connection = unit.connection
         self._workspace_id = unit.workspace_id
 
@@ -51,7 +53,7 @@ class ContactScoreRepository:
 
         One at a time: what two found latest at once, each beside what the other has changed, would stay.
         """
-        await self._connection.execute(_TAKE_TURNS, f"{self._workspace_id}/score/{contact_id}/{type}")
+        await take_turn(self._unit, f"score/{contact_id}/{type}")
         await self._connection.execute(_FORGET, self._workspace_id, contact_id, type)
         await self._connection.execute(_LATEST, self._workspace_id, contact_id, type)
 
@@ -69,7 +71,6 @@ _NOTE: Final = f"""
     )
     {_UNLESS_OLDER}
 """
-_TAKE_TURNS: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _FORGET: Final = """
     DELETE FROM survey_contact_scores WHERE workspace_id = $1 AND contact_id = $2 AND type = $3
 """

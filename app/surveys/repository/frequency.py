@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 
 from app.kit.database import Unit
 from app.kit.pages import PageRequest, Sorting, SortKey
+from app.kit.turns import take_turn
 from app.surveys.models.surveys import FrequencyRuleRow
 
 RULE_SORTING = Sorting(
@@ -45,7 +46,7 @@ class FrequencyRepository:
 
     async def lock(self) -> None:
         """Keeps others from adding rules until the unit ends."""
-        await self._unit.connection.execute(_LOCK, f"frequency-rules/{self._workspace_id}")
+        await take_turn(self._unit, "frequency-rules")
 
     async def count(self) -> int:
         statement = select(func.count()).where(FrequencyRuleRow.workspace_id == self._workspace_id)
@@ -93,8 +94,6 @@ class FrequencyRepository:
         )
         return [Reached(row["contact_id"], row["place"] - 1, row["created_at"]) for row in rows]
 
-
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 # The n-th newest invitation decides a limit of n. One that bounced has reached nobody; one that was revoked
 # had been sent. There is no upper end: what another transaction has made in the meantime may be dated after

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from app.kit.database import Unit
+from app.kit.turns import take_turn
 from app.surveys.models.records import OpenedInvitation, SurveyFacts
 from app.surveys.repository.responses import FACTS
 
@@ -53,6 +54,7 @@ class PublicRepository:
     """What visitors read and write in the workspace of their token."""
 
     def __init__(self, unit: Unit, holder: TokenHolder) -> None:
+        self._unit = unit
         self._connection = unit.connection
         self._workspace_id = unit.workspace_id
         self._holder = holder
@@ -90,7 +92,7 @@ class PublicRepository:
 
     async def hold_answers(self, survey_id: UUID, contact_id: UUID) -> None:
         """Keeps other links of the contact from being answered until the unit ends."""
-        await self._connection.execute(_HOLD_ANSWERS, f"{self._workspace_id}/{survey_id}/{contact_id}")
+        await take_turn(self._unit, f"answers/{survey_id}/{contact_id}")
 
     async def _opened(self, statement: str) -> Opened | None:
         row = await self._connection.fetchrow(statement, self._workspace_id, self._subject)
@@ -130,8 +132,6 @@ _HOLD_SURVEY_OF_INVITATION: Final = """
     ) FOR NO KEY UPDATE
 """
 _HOLD_SURVEY_OF_LINK: Final = _HOLD_SURVEY_OF_INVITATION.replace("survey_invitations", "survey_links")
-
-_HOLD_ANSWERS: Final = "SELECT pg_advisory_xact_lock(hashtextextended('answers/' || $1, 0))"
 
 _WORDS: Final = "SELECT title, introduction, thanks FROM surveys WHERE workspace_id = $1 AND id = $2"
 

@@ -159,9 +159,8 @@ class ResponseRepository:
         row = await self._connection.fetchrow(statement, self._workspace_id, survey_id, response_id)
         return None if row is None else ResponseRecord._make(row)
 
-    async def of_invitation(self, invitation_id: UUID, *, lock: bool = False) -> ResponseRecord | None:
-        statement = _LOCK_OF_INVITATION if lock else _OF_INVITATION
-        row = await self._connection.fetchrow(statement, self._workspace_id, invitation_id)
+    async def of_invitation(self, invitation_id: UUID) -> ResponseRecord | None:
+        row = await self._connection.fetchrow(_OF_INVITATION, self._workspace_id, invitation_id)
         return None if row is None else ResponseRecord._make(row)
 
     async def unsettled(self, survey_id: UUID) -> Sequence[ResponseRecord]:
@@ -338,7 +337,6 @@ _LOCK_ONE: Final = f"{_ONE} FOR NO KEY UPDATE"
 _OF_INVITATION: Final = (
     f"SELECT {_NAMES} FROM survey_responses WHERE workspace_id = $1 AND invitation_id = $2"
 )
-_LOCK_OF_INVITATION: Final = f"{_OF_INVITATION} FOR NO KEY UPDATE"
 _UNSETTLED: Final = f"""
     SELECT {_NAMES} FROM survey_responses
     WHERE workspace_id = $1 AND survey_id = $2 AND NOT settled ORDER BY id

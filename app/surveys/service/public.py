@@ -122,7 +122,7 @@ class PublicService:
         if visit.survey.anonymous and not said.complete:
             detail = "must be true: an anonymous survey keeps nothing before the end"
             raise Invalid.at("/complete", detail, "anonymous_partial")
-        held = await self._saved(visit.invitation, visit.survey, lock=True)
+        held = await self._saved(visit.invitation, visit.survey)
         number = _number(said, held, visit.survey)
         questionnaire = await self._questionnaire(visit.survey, number)
         answers = questionnaire.merged(held.answers if held else {}, said.answers)
@@ -181,14 +181,11 @@ class PublicService:
             await self.repository.hold_answers(survey.id, invitation.contact_id)
         return bool(await self.responses.answered_since([invitation.id]))
 
-    async def _saved(
-        self, invitation: OpenedInvitation, survey: SurveyFacts, *, lock: bool = False
-    ) -> ResponseRecord | None:
-        """What was saved before by this token. It is read after the invitation was held: not with it; and
-        locked by whoever replaces it, since it may be made a test without the invitation."""
+    async def _saved(self, invitation: OpenedInvitation, survey: SurveyFacts) -> ResponseRecord | None:
+        """What was saved before by this token. It is read after the invitation was held: not with it."""
         if invitation.id is None or not invitation.started or survey.anonymous:
             return None
-        return await self.responses.of_invitation(invitation.id, lock=lock)
+        return await self.responses.of_invitation(invitation.id)
 
     async def _questionnaire(self, survey: SurveyFacts, number: int) -> Questionnaire:
         version = (survey.id, number)

@@ -43,6 +43,24 @@ async def retried(attempt: Callable[[], Awaitable[Done]]) -> Done:
     return await attempt()
 
 
+async def idempotent_request(
+    request: Request, resources: Resources, *, path: str | None = None
+) -> IdempotentRequest | None:
+    """The request by its Idempotency-Key; None without one, which only a POST has. `path` stands for one that
+    nobody may read."""
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method != "POST":
+        return None
+    return IdempotentRequest.of(
+        key,
+        resources.cipher,
+        method="POST",
+        path=path or request.url.path,
+        query=request.url.query,
+        body=await request.body(),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What one process holds for its requests; `main` puts it into the app's state."""
@@ -92,7 +110,7 @@ class Call:
         `Location` header from the result; `sealed` says that the answer shows a secret, which an
         Idempotency-Key may then keep only encrypted.
         """
-        keyed = await self._idempotent_request()
+        keyed = await idempotent_request(self.request, self.resources)
         return _response(await retried(lambda: self._attempt(use_case, keyed, status, location, sealed)))
 
     @property
@@ -125,20 +143,6 @@ class Call:
             if keyed is not None:
                 await keyed.store(unit, answer, sealed=sealed)
         return answer
-
-    async def _idempotent_request(self) -> IdempotentRequest | None:
-        key = self.request.headers.get("idempotency-key")
-        if key is None or self.request.method != "POST":
-            return None
-        url = self.request.url
-        return IdempotentRequest.of(
-            key,
-            self.services.resources.cipher,
-            method="POST",
-            path=url.path,
-            query=url.query,
-            body=await self.request.body(),
-        )
 
     def _unit(self, *, read_only: bool) -> Any:
         return self.services.resources.database.unit(

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import TypeAdapter
 from starlette.types import Scope
 
-from app.kit.calls import JSON, Services, retried
+from app.kit.calls import JSON, Services, idempotent_request, retried
 from app.kit.errors import MEDIA_TYPE
-from app.kit.idempotency import Answer, IdempotentRequest
+from app.kit.idempotency import Answer
 from app.kit.lanes import Lane, plain_body
 from app.kit.parameters import IdempotencyKey
+from app.kit.schemas import LanguageTag
 from app.kit.web import JsonRoute, strict_query
 from app.surveys.errors import UnknownSurveyLink
 from app.surveys.schemas.public import PublicAnswer, PublicAnswered, PublicSurvey
-from app.surveys.schemas.questions import LanguageTag
 from app.surveys.service.languages import accept_language
 from app.surveys.service.links import PUBLIC_PATH, hash_of
 from app.surveys.service.public import PublicDoor, PublicService
@@ -78,7 +78,8 @@ async def answer_public_survey(
     `Idempotency-Key` makes one response of what is sent again. Of the invitation to an anonymous survey no
     key is kept: there the retry is told that it is the second.
     """
-    keyed = await _keyed(request, token)
+    path = f"{PUBLIC_PATH}/{hash_of(token).hex()}"
+    keyed = await idempotent_request(request, request.app.state.services.resources, path=path)
 
     async def attempt() -> Answer:
         async with _visit(request, token) as visit:
@@ -131,17 +132,3 @@ async def _visit(request: Request, token: str) -> AsyncIterator[PublicService]:
         # A budget is for a token that leads somewhere.
         request.state.answer_headers = {}
         door.lead_nowhere(address)
-
-
-async def _keyed(request: Request, token: str) -> IdempotentRequest | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    return IdempotentRequest.of(
-        key,
-        request.app.state.services.resources.cipher,
-        method="POST",
-        path=f"{PUBLIC_PATH}/{hash_of(token).hex()}",
-        query="",
-        body=await request.body(),
-    )

@@ -9,11 +9,10 @@ from app.contacts.models import Channel
 from app.kit.calls import Access, Call
 from app.kit.pages import DEFAULT_ROWS, PageRequest
 from app.kit.parameters import DIGITS, Cursor, IdempotencyKey, IfMatch, IfNoneMatch, Limit, sort_by
-from app.kit.schemas import Day
+from app.kit.schemas import Day, LanguageTag
 from app.kit.web import JsonRoute
 from app.surveys.models.responses import ResponseState
 from app.surveys.repository.responses import SORTING, ResponseListing
-from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.responses import (
     RecordedSurveyResponse,
     SurveyResponse,

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from app.contacts.models import Channel
 from app.kit.calls import JSON, Access, Call
 from app.kit.parameters import DIGITS
-from app.kit.schemas import Day
-from app.surveys.schemas.questions import LanguageTag
+from app.kit.schemas import Day, LanguageTag
 from app.surveys.schemas.results import SurveyResults, Trend
 from app.surveys.schemas.themes import SurveyThemes
 from app.surveys.service.breakdowns import MOST_FIELDS

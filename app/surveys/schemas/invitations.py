@@ -8,7 +8,7 @@ from pydantic import MISSING, Field
 
 from app.contacts.models import Channel
 from app.kit.filters import Filter
-from app.kit.schemas import Flag, Input, Instant, Name, Output, Page, Patch
+from app.kit.schemas import Flag, Input, Instant, LanguageTag, Name, Output, Page, Patch
 from app.surveys.models.invitations import (
     Delivery,
     Origin,
@@ -17,7 +17,6 @@ from app.surveys.models.invitations import (
     SurveyInvitationRow,
     SurveyLinkRow,
 )
-from app.surveys.schemas.questions import LanguageTag
 from app.surveys.schemas.surveys import SurveyReference
 
 SkipReason = Literal[

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.kit.schemas import Flag, Input, Output
-from app.surveys.schemas.questions import SURVEY_TYPE, LanguageTag, PublicQuestion, SurveyType
+from app.kit.schemas import Flag, Input, LanguageTag, Output
+from app.surveys.schemas.questions import SURVEY_TYPE, PublicQuestion, SurveyType
 from app.surveys.schemas.responses import Answers, GivenAnswers, QuestionsVersion
 
 VisitState = Literal["new", "partial", "completed"]

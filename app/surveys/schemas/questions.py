@@ -9,7 +9,6 @@ from typing_extensions import TypeAliasType
 
 from app.kit.filters import Filter
 from app.kit.schemas import Day, Flag, Input, Key, Output, Whole
-from app.kit.schemas import LanguageTag as LanguageTag
 from app.surveys.models.surveys import ScoreType as ScoreType
 from app.surveys.models.surveys import SurveyType as SurveyType
 from app.surveys.schemas.texts import LocalText, LocalTextInput

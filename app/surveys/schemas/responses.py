@@ -8,14 +8,13 @@ from pydantic import MISSING, Field, WithJsonSchema
 
 from app.contacts.models import Channel
 from app.contacts.schemas.contacts import ContactReference, ForeignId, SourceName
-from app.kit.schemas import Flag, Input, Instant, Output, Page, Patch, Whole
+from app.kit.schemas import Flag, Input, Instant, LanguageTag, Output, Page, Patch, Whole
 from app.surveys.models.records import ResponseRecord
 from app.surveys.models.responses import ResponseState
 from app.surveys.schemas.questions import (
     LONGEST_ANSWER,
     MOST_CHOICES,
     MOST_QUESTIONS,
-    LanguageTag,
     ScoreType,
 )
 from app.surveys.schemas.surveys import SurveyReference

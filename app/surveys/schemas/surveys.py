@@ -8,11 +8,10 @@ from pydantic import MISSING, Field, StringConstraints
 
 from app.contacts.models import Channel
 from app.kit.filters import Filter
-from app.kit.schemas import NOT_BLANK, Flag, Input, Instant, Name, Output, Page, Patch, Whole
+from app.kit.schemas import NOT_BLANK, Flag, Input, Instant, LanguageTag, Name, Output, Page, Patch, Whole
 from app.surveys.models.surveys import RecontactRule, SurveyState
 from app.surveys.schemas.questions import (
     SURVEY_TYPE,
-    LanguageTag,
     Question,
     QuestionKey,
     QuestionsInput,

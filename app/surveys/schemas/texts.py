@@ -57,10 +57,11 @@ def _in_usual_letters(text: Any) -> Any:
         return text
     usual: dict[str, Any] = {}
     twice: list[InitErrorDetails] = []
-    for tag, words in text.items():
-        if usual_letters(tag) in usual:
-            twice.append(InitErrorDetails(type=_SAME_TAG, loc=(tag,), input=tag))
-        usual[usual_letters(tag)] = words
+    for said, words in text.items():
+        tag = usual_letters(said)
+        if tag in usual:
+            twice.append(InitErrorDetails(type=_SAME_TAG, loc=(said,), input=said))
+        usual[tag] = words
     if twice:
         raise ValidationError.from_exception_data("LocalText", twice, hide_input=True)
     return usual

@@ -128,7 +128,8 @@ class SurveyService:
         row = await self.found(survey_id, lock=True)
         precondition.check(row.version)
         version = await self.repository.version(survey_id, row.questions_version)
-        changes = _stored(patch.changes()) | changed_texts(row, patch)
+        said = patch.changes()
+        changes = _stored(said) | changed_texts(row, said)
         changes.pop("questions", None)
         questions = version.questions
         if "questions" in patch.model_fields_set:

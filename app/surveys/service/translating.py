@@ -1,20 +1,19 @@
 """Changes to the texts of a survey, language by language."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from app.kit.errors import FieldError, Invalid
 from app.kit.schemas import usual_letters
 from app.surveys.models.surveys import SurveyRow
-from app.surveys.schemas.surveys import SurveyPatch
 from app.surveys.schemas.texts import MOST_LOCALES
 
 _TEXTS: Final[tuple[str, ...]] = ("title", "introduction", "thanks")
 
 
-def changed_texts(row: SurveyRow, patch: SurveyPatch) -> dict[str, Any]:
-    """The texts that the patch names, as they are to be stored. Raises `Invalid` with every one that would
+def changed_texts(row: SurveyRow, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The texts among the changes, as they are to be stored. Raises `Invalid` with every one that would
     be left with no language, or have too many."""
-    changes = patch.changes()
     texts = {name: _merged(getattr(row, name), changes[name]) for name in _TEXTS if name in changes}
     Invalid.refuse_any([error for name, text in texts.items() if (error := _error(text, f"/{name}"))])
     return texts

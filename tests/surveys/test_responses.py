@@ -355,14 +355,12 @@ async def test_a_response_is_flagged_behind_whoever_is_answering(
     await said(stranger, token, complete=False, score=3)
     (response,) = await responses(asking, survey_id)
     async with asking.resources.database.unit(asking.tenant.workspace_id) as unit:
-        for table in ("survey_invitations", "survey_responses"):
-            await unit.connection.execute(
-                f"SELECT FROM {table} WHERE workspace_id = $1 FOR UPDATE NOWAIT", unit.workspace_id
-            )
-            if table == "survey_invitations":
-                path = f"/v1/surveys/{survey_id}/responses/{response['id']}"
-                flagging = asyncio.create_task(asking.client.patch(path, json={"test": True}))
-                await asking.someone_waits()
+        held = "SELECT FROM {} WHERE workspace_id = $1 FOR UPDATE NOWAIT"
+        await unit.connection.execute(held.format("survey_invitations"), unit.workspace_id)
+        path = f"/v1/surveys/{survey_id}/responses/{response['id']}"
+        flagging = asyncio.create_task(asking.client.patch(path, json={"test": True}))
+        await asking.someone_waits()
+        await unit.connection.execute(held.format("survey_responses"), unit.workspace_id)
 
     assert (await flagging).json()["test"] is True
 

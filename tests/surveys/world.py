@@ -1,6 +1,5 @@
 """Asking in a few words: a workspace with contacts and surveys, and what was asked and published."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from app.subscriptions import JOBS
 from app.surveys.service.planning import PLAN_JOB
 from app.surveys.service.reminding import REMIND_JOB
 from tests.conftest import Tenant
+from tests.journeys.processes import until
 from tests.stand_ins import MovableClock
 
 Json = dict[str, Any]
@@ -143,9 +143,8 @@ class AskingWorld:
 
     async def someone_waits(self) -> None:
         """Until somebody waits for a row that somebody else holds."""
-        async with asyncio.timeout(10), self.resources.database.raw() as connection:
-            while not await connection.fetchval(_WAITING):  # noqa: ASYNC110 - PostgreSQL sets no event of ours
-                await asyncio.sleep(0.01)
+        async with self.resources.database.raw() as connection:
+            await until(lambda: connection.fetchval(_WAITING), 10)
 
     async def fetch(self, statement: str, *arguments: Any) -> Sequence[Any]:
         """Runs SQL whose first parameter is the workspace."""
